@@ -1,0 +1,247 @@
+"""Everything that can go wrong, and whether trying again can help.
+
+InboxError
+├── PermanentError            this file is the problem: record it, go on with the others
+│   ├── UnsupportedType       unsupported_type
+│   ├── CorruptFile           corrupt_file
+│   ├── EncryptedFile         encrypted_file
+│   ├── EmptyFile             empty_file
+│   ├── TooManyPages          too_many_pages
+│   ├── ReadTimeout           read_timeout
+│   ├── ReaderCrashed         reader_crashed
+│   ├── BlobMissing           blob_missing
+│   ├── BlobCorrupt           blob_corrupt
+│   ├── ModelRefused          model_refused
+│   ├── ModelAnswerInvalid    model_answer_invalid
+│   └── ModelRejected         model_rejected (wrong key, unknown model, no quota)
+├── TransientError            the world is the problem: the task is retried
+│   ├── ModelUnavailable      model_unavailable
+│   ├── BlobsUnavailable      blobs_unavailable
+│   ├── StoreUnavailable      store_unavailable
+│   └── NoSpace               no_space
+├── StopWork                  stop and write nothing more
+│   ├── LeaseLost             lease_lost
+│   └── JobCancelled          job_cancelled
+├── RequestError              the request is the problem: the caller reads why
+│   ├── InvalidRequest        invalid_request
+│   ├── NotMultipart          not_multipart
+│   ├── UploadStalled         upload_stalled
+│   ├── NoFiles               no_files
+│   ├── TooManyFiles          too_many_files
+│   ├── FileTooLarge          file_too_large
+│   ├── JobTooLarge           job_too_large
+│   ├── InvalidLabels         invalid_labels
+│   └── JobNotFound           job_not_found
+└── ConfigurationError        configuration
+    └── MigrationsMissing     migrations_missing
+
+A message never holds document text, a file name or a key: Prefect stores messages.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InboxError(Exception):
+    """Base of every error raised on purpose.
+
+    Attributes:
+        code: stable, lower-case identifier that clients may compare with.
+        retry: whether the same call may succeed later with nothing changed.
+    """
+
+    code: ClassVar[str] = "internal"
+    retry: ClassVar[bool] = False
+
+
+class PermanentError(InboxError):
+    """The file is the problem; trying again gives the same answer."""
+
+
+class UnsupportedType(PermanentError):
+    """No reader knows this type of content."""
+
+    code = "unsupported_type"
+
+
+class CorruptFile(PermanentError):
+    """The bytes are not a whole document of the type they claim."""
+
+    code = "corrupt_file"
+
+
+class EncryptedFile(PermanentError):
+    """The document does not open without a password."""
+
+    code = "encrypted_file"
+
+
+class EmptyFile(PermanentError):
+    """The file has no bytes."""
+
+    code = "empty_file"
+
+
+class TooManyPages(PermanentError):
+    """The document has more pages than the settings allow."""
+
+    code = "too_many_pages"
+
+
+class ReadTimeout(PermanentError):
+    """Reading took longer than the settings allow."""
+
+    code = "read_timeout"
+
+
+class ReaderCrashed(PermanentError):
+    """The reading process died: out of memory, over its limits, or a fault in a parser."""
+
+    code = "reader_crashed"
+
+
+class BlobMissing(PermanentError):
+    """The blob store has no bytes under this key."""
+
+    code = "blob_missing"
+
+
+class BlobCorrupt(PermanentError):
+    """The stored bytes are not those that were submitted."""
+
+    code = "blob_corrupt"
+
+
+class ModelRefused(PermanentError):
+    """The model declined to answer."""
+
+    code = "model_refused"
+
+
+class ModelAnswerInvalid(PermanentError):
+    """The model's answer does not follow the schema."""
+
+    code = "model_answer_invalid"
+
+
+class ModelRejected(PermanentError):
+    """The model's server refused the request: wrong key, unknown model or no quota left."""
+
+    code = "model_rejected"
+
+
+class TransientError(InboxError):
+    """The world is the problem; a later try may succeed."""
+
+    retry = True
+
+
+class ModelUnavailable(TransientError):
+    """The model's server did not answer in time, or answered with a fault of its own."""
+
+    code = "model_unavailable"
+
+
+class BlobsUnavailable(TransientError):
+    """The blob store did not answer."""
+
+    code = "blobs_unavailable"
+
+
+class StoreUnavailable(TransientError):
+    """The database did not answer."""
+
+    code = "store_unavailable"
+
+
+class NoSpace(TransientError):
+    """The disk is full."""
+
+    code = "no_space"
+
+
+class StopWork(InboxError):
+    """The worker must stop this job and write nothing more."""
+
+
+class LeaseLost(StopWork):
+    """The lease ran out or another worker holds the job now."""
+
+    code = "lease_lost"
+
+
+class JobCancelled(StopWork):
+    """Somebody asked for the job to be cancelled."""
+
+    code = "job_cancelled"
+
+
+class RequestError(InboxError):
+    """The request is the problem."""
+
+
+class InvalidRequest(RequestError):
+    """The request is not of the form that is expected."""
+
+    code = "invalid_request"
+
+
+class NotMultipart(RequestError):
+    """The body is not a multipart form."""
+
+    code = "not_multipart"
+
+
+class UploadStalled(RequestError):
+    """No more of the body came for too long."""
+
+    code = "upload_stalled"
+
+
+class NoFiles(RequestError):
+    """The request brings no file."""
+
+    code = "no_files"
+
+
+class TooManyFiles(RequestError):
+    """The request brings more files than one job may have."""
+
+    code = "too_many_files"
+
+
+class FileTooLarge(RequestError):
+    """One file has more bytes than allowed."""
+
+    code = "file_too_large"
+
+
+class JobTooLarge(RequestError):
+    """The files together have more bytes than allowed."""
+
+    code = "job_too_large"
+
+
+class InvalidLabels(RequestError):
+    """The caller's labels cannot be used."""
+
+    code = "invalid_labels"
+
+
+class JobNotFound(RequestError):
+    """No job has this id."""
+
+    code = "job_not_found"
+
+
+class ConfigurationError(InboxError):
+    """A setting, or what a setting points to, cannot work."""
+
+    code = "configuration"
+
+
+class MigrationsMissing(ConfigurationError):
+    """The database lacks the tables or functions of this version."""
+
+    code = "migrations_missing"

@@ -1,0 +1,287 @@
+"""The nouns.
+
+Frozen values: what SQL returns, what the steps hand on and what HTTP shows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job is over."""
+        return self not in {JobStatus.PENDING, JobStatus.PROCESSING}
+
+
+class FileStatus(StrEnum):
+    """Where a file is in its life."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class PageSource(StrEnum):
+    """Where the text of a page came from."""
+
+    TEXT_LAYER = "text_layer"
+    OCR = "ocr"
+    TEXT_LAYER_AND_OCR = "text_layer+ocr"
+    NATIVE = "native"  # formats that are text: mail, office, HTML
+    BLANK = "blank"  # nothing is on the page
+    UNREADABLE = "unreadable"  # something is on the page, and no engine could read it
+
+
+class Value(BaseModel):
+    """A frozen value; unknown fields are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Value):
+    """An error as the world sees it."""
+
+    code: str
+    message: str
+
+
+class Page(Value):
+    """One page as it was read.
+
+    Attributes:
+        number: counted from 1.
+        text: what stands on the page.
+        source: where the text came from.
+        engine: the OCR engine, where one was used.
+        confidence: mean word confidence of the OCR engine, 0 to 1.
+    """
+
+    number: int
+    text: str
+    source: PageSource
+    engine: str | None = None
+    confidence: Fraction | None = None
+
+
+class Document(Value):
+    """What was read out of a file."""
+
+    media_type: str
+    pages: tuple[Page, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of all pages, parted by form feeds."""
+        return "\f".join(page.text for page in self.pages)
+
+    @property
+    def ocr_pages(self) -> int:
+        """How many pages OCR had a part in."""
+        return sum(
+            page.source in {PageSource.OCR, PageSource.TEXT_LAYER_AND_OCR} for page in self.pages
+        )
+
+
+class Label(Value):
+    """A class that a document can be given."""
+
+    name: str = Field(min_length=1, max_length=64)
+    description: str = Field(default="", max_length=1000)
+
+
+class Evidence(Value):
+    """A quote that stands verbatim on the page."""
+
+    quote: str
+    page: int
+
+
+class Alternative(Value):
+    """A label that was considered."""
+
+    label: str
+    confidence: Fraction
+
+
+class Classification(Value):
+    """What a classifier says of a document.
+
+    Attributes:
+        label: one of the labels asked for; None where there is nothing to go by.
+        confidence: estimated probability that `label` is right.
+        evidence: quotes that stand in the document and speak for the label.
+        needs_review: whether a person should look.
+        review_reasons: why, as stable codes.
+        alternatives: the likeliest labels, best first.
+        classifier: which classifier decided, with its version.
+    """
+
+    label: str | None
+    confidence: Fraction | None
+    evidence: tuple[Evidence, ...] = ()
+    needs_review: bool = False
+    review_reasons: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    classifier: str
+
+
+class Blob(Value):
+    """Bytes in the blob store.
+
+    Attributes:
+        key: where they are.
+        sha256: lower-case hex digest; None where nobody has computed it yet.
+        size: in bytes; None where unknown.
+    """
+
+    key: str
+    sha256: str | None = None
+    size: int | None = None
+
+
+class Upload(Value):
+    """A file as it was handed in: its name and where its bytes are."""
+
+    name: str
+    blob: Blob
+
+
+class File(Value):
+    """A file of a claimed job that still wants work."""
+
+    id: UUID
+    number: int
+    name: str
+    blob: Blob
+
+
+class Lease(Value):
+    """The right to write for one attempt at a job, until it expires.
+
+    Attributes:
+        token: grows with every claim; a write with an older one is refused.
+        attempt: counted from 1.
+        one_at_a_time: whether its files must be worked on one by one, because an earlier
+            attempt died and only so the file that killed it can be told.
+        files: the files that are not finished yet.
+        labels: the caller's own labels; None for the default set.
+    """
+
+    job_id: UUID
+    token: int
+    attempt: int
+    expires_at: datetime
+    one_at_a_time: bool = False
+    labels: tuple[Label, ...] | None = None
+    files: tuple[File, ...] = ()
+
+
+class Heartbeat(StrEnum):
+    """What the store answers to a sign of life."""
+
+    OK = "ok"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+class Pending(Value):
+    """A job that waits for a run.
+
+    Attributes:
+        job_id: the job.
+        dispatch: how often the job has been handed to dispatch; one run is started for each.
+    """
+
+    job_id: UUID
+    dispatch: int
+
+
+class FileResult(Value):
+    """What became of one file, as a reader sees it."""
+
+    file_id: UUID
+    number: int
+    filename: str
+    status: FileStatus
+    label: str | None = None
+    confidence: Fraction | None = None
+    evidence: tuple[Evidence, ...] = ()
+    needs_review: bool = False
+    review_reasons: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    classifier: str | None = None
+    media_type: str | None = None
+    size: int | None = None
+    pages: int | None = None
+    ocr_pages: int | None = None
+    text_length: int | None = None
+    processing_time: float | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class JobResult(Value):
+    """The outcome so far. `processing_time` is in seconds."""
+
+    total_files: int
+    successful: int
+    failed: int
+    results: tuple[FileResult, ...]
+    processing_time: float | None = None
+
+
+class Job(Value):
+    """One submission, as a reader sees it.
+
+    Attributes:
+        progress: percent of the work that is done, 0 to 100; never falls.
+        processed_files: files that are over, whatever their outcome.
+        result: per-file results; None until the first file is over.
+        error: why the job failed or was cancelled.
+    """
+
+    job_id: UUID
+    status: JobStatus
+    progress: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    total_files: int
+    processed_files: int
+    attempt: int = 0
+    cancel_requested: bool = False
+    result: JobResult | None = None
+    error: Problem | None = None
+
+
+class JobSummary(Value):
+    """One line of a list of jobs."""
+
+    job_id: UUID
+    status: JobStatus
+    progress: int
+    created_at: datetime
+    updated_at: datetime
+    total_files: int
+    processed_files: int
+    error: Problem | None = None

