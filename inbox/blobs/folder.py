@@ -1,0 +1,117 @@
+"""Blobs in a folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from inbox.errors import BlobCorrupt, BlobMissing, BlobsUnavailable, InboxError, NoSpace
+from inbox.model import Blob
+
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class FolderBlobs:
+    """Blobs as files under a folder, made when first needed and closed to other users."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[FolderWriter]:
+        """Begin a blob; see `inbox.blobs.Blobs`."""
+        target = self._path(key)
+        with _disk_errors():
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        part = Path(name)
+        file = os.fdopen(handle, "wb")
+        try:
+            yield FolderWriter(file, part, target, key)
+        finally:
+            with suppress(OSError):  # a full disk fails here again; `commit` has flushed
+                file.close()
+            part.unlink(missing_ok=True)
+
+    @contextmanager
+    def fetch(self, blob: Blob) -> Iterator[Path]:
+        """The blob as a file; see `inbox.blobs.Blobs`."""
+        path = self._path(blob.key)
+        try:
+            if blob.sha256 is not None and _sha256(path) != blob.sha256:
+                raise BlobCorrupt("the stored bytes are not those that were submitted")
+            if not path.is_file():
+                raise BlobMissing("the blob store has no bytes for this file")
+        except FileNotFoundError:
+            raise BlobMissing("the blob store has no bytes for this file") from None
+        except OSError as failure:
+            raise BlobsUnavailable(f"the blob folder cannot be read: {failure.strerror}") from None
+        yield path
+
+    def delete_job(self, job_id: UUID) -> None:
+        """Remove every blob of a job; none is not an error."""
+        shutil.rmtree(self._root / str(job_id), ignore_errors=True)
+
+    def keys(self) -> Iterator[str]:
+        """Every key."""
+        for path in self._root.rglob("*"):
+            if path.is_file() and not path.name.startswith(".part-"):
+                yield path.relative_to(self._root).as_posix()
+
+    def _path(self, key: str) -> Path:
+        if not KEY.fullmatch(key):
+            raise BlobMissing("this key cannot be one of the blob store's")
+        return self._root / key
+
+
+class FolderWriter:
+    """Writes one blob beside its place and moves it there when it is whole."""
+
+    def __init__(self, file: IO[bytes], part: Path, target: Path, key: str) -> None:
+        self._file, self._part, self._target, self._key = file, part, target, key
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece; see `inbox.blobs.BlobWriter`."""
+        with _disk_errors():
+            self._file.write(piece)
+        self._hash.update(piece)
+        self._size += len(piece)
+
+    def commit(self) -> Blob:
+        """Make the blob whole: flushed to the disk, then renamed."""
+        with _disk_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._part.replace(self._target)
+        return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        raise _disk_error(failure) from None
+
+
+def _disk_error(failure: OSError) -> InboxError:
+    if failure.errno in FULL:
+        return NoSpace("the disk of the blob folder is full")
+    return BlobsUnavailable(f"the blob folder cannot be written: {failure.strerror}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

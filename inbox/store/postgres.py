@@ -1,0 +1,87 @@
+"""SQL functions over a Postgres connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import errors, sql
+from psycopg.rows import scalar_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool
+
+from inbox.errors import (
+    InboxError,
+    InvalidRequest,
+    MigrationsMissing,
+    NoFiles,
+    StoreUnavailable,
+)
+
+# A statement that takes longer is stuck behind a lock or a broken server; it is repeated.
+OPTIONS = "-c statement_timeout=8000 -c lock_timeout=5000 -c timezone=UTC"
+REFUSALS: dict[str, type[InboxError]] = {"no_files": NoFiles}
+
+
+class PostgresTransport:
+    """Calls functions over a pool of psycopg connections; safe for several threads.
+
+    Args:
+        url: a postgresql:// URL.
+        connections: most connections to hold.
+    """
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._pool: ConnectionPool[Any] = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=connections,
+            timeout=5,
+            reconnect_timeout=5,
+            kwargs={
+                "autocommit": True,
+                "row_factory": scalar_row,
+                "connect_timeout": 5,
+                "options": OPTIONS,
+                "application_name": "document-inbox",
+            },
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def call(self, function: str, arguments: dict[str, Any]) -> Any:
+        """Call a function; see `inbox.store.store.Transport`."""
+        query = sql.SQL("select public.{}({})").format(
+            sql.Identifier(function),
+            sql.SQL(", ").join(
+                sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
+                for name in arguments
+            ),
+        )
+        values = {name: _adapt(value) for name, value in arguments.items()}
+        try:
+            with self._pool.connection() as connection:
+                return connection.execute(query, values).fetchone()
+        except (errors.UndefinedFunction, errors.UndefinedTable, errors.InvalidSchemaName):
+            raise MigrationsMissing(
+                "the database has no tables or functions of this version; run: inbox migrate"
+            ) from None
+        except errors.InvalidParameterValue as refused:
+            code = refused.diag.message_detail or ""
+            message = refused.diag.message_primary or ""
+            raise REFUSALS.get(code, InvalidRequest)(message) from None
+        except (errors.OperationalError, errors.InterfaceError) as failure:
+            raise StoreUnavailable(
+                f"the database does not answer: {_first_line(failure)}"
+            ) from None
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._pool.close()
+
+
+def _adapt(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict | list) else value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

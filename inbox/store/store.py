@@ -1,0 +1,291 @@
+"""The verbs of the queue.
+
+Each is one SQL function that may be called again with the same arguments, so every call is
+repeated, with growing pauses, while the database does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from inbox.errors import JobCancelled, JobNotFound, LeaseLost, StoreUnavailable
+from inbox.model import (
+    Classification,
+    Document,
+    File,
+    Heartbeat,
+    Job,
+    JobStatus,
+    JobSummary,
+    Label,
+    Lease,
+    Pending,
+    Problem,
+    Upload,
+)
+
+
+class Transport(Protocol):
+    """A way to call a SQL function."""
+
+    def call(self, function: str, arguments: dict[str, Any]) -> Any:
+        """Call `public.FUNCTION` with named arguments; lists and dicts travel as jsonb.
+
+        Raises:
+            StoreUnavailable: no answer; the call may or may not have been carried out.
+            MigrationsMissing: the function does not exist.
+            RequestError: the function refused the arguments.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+class Store:
+    """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
+
+    def __init__(self, transport: Transport, lease_seconds: float, patience: float) -> None:
+        self._transport = transport
+        self._lease_seconds = lease_seconds
+        self._patience = patience
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.close()
+
+    # -- for people -----------------------------------------------------------------
+
+    def submit(
+        self,
+        job_id: UUID,
+        uploads: Sequence[Upload],
+        labels: Sequence[Label] | None,
+        client_id: str,
+        max_attempts: int,
+    ) -> Job:
+        """Put a job and its files in the queue; the same `job_id` again is the same job."""
+        files = [
+            {
+                "name": upload.name,
+                "storage_key": upload.blob.key,
+                "sha256": upload.blob.sha256,
+                "size_bytes": upload.blob.size,
+            }
+            for upload in uploads
+        ]
+        row = self._call(
+            "inbox_submit_job",
+            p_job_id=job_id,
+            p_files=files,
+            p_labels=None if labels is None else [label.model_dump() for label in labels],
+            p_client_id=client_id,
+            p_max_attempts=max_attempts,
+        )
+        return Job.model_validate(row)
+
+    def get(self, job_id: UUID, client_id: str | None = None) -> Job:
+        """One job with its files.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+        """
+        return _job(self._call("inbox_job_view", p_job_id=job_id, p_client_id=client_id))
+
+    def list(
+        self,
+        client_id: str | None,
+        status: JobStatus | None,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> tuple[JobSummary, ...]:
+        """Jobs, newest first, from below `before` (created_at, job_id); at most 500."""
+        rows = self._call(
+            "inbox_list_jobs",
+            p_client_id=client_id,
+            p_status=status,
+            p_before_created_at=before and before[0].isoformat(),
+            p_before_id=before and before[1],
+            p_limit=limit,
+        )
+        return tuple(JobSummary.model_validate(row) for row in rows)
+
+    def cancel(self, job_id: UUID, client_id: str | None = None) -> Job:
+        """Ask for a job to be cancelled; a job that is over stays as it is.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+        """
+        return _job(self._call("inbox_cancel_job", p_job_id=job_id, p_client_id=client_id))
+
+    # -- for dispatch ---------------------------------------------------------------
+
+    def pending(self, running: int) -> tuple[Pending, ...]:
+        """Jobs that wait for a run, oldest first: as many as bring those at work to `running`."""
+        rows = self._call("inbox_pending_jobs", p_running=running)
+        return tuple(Pending.model_validate(row) for row in rows)
+
+    def redispatch(self, pending: Pending) -> bool:
+        """Say that the run of this dispatch ended without claiming the job."""
+        return bool(
+            self._call("inbox_redispatch_job", p_job_id=pending.job_id, p_dispatch=pending.dispatch)
+        )
+
+    def reap(self, limit: int = 100) -> int:
+        """Return or close jobs whose lease has lapsed; how many there were."""
+        return int(self._call("inbox_reap_jobs", p_limit=limit))
+
+    # -- for workers ----------------------------------------------------------------
+
+    def claim(
+        self, job_id: UUID | None, owner: str, flow_run_id: UUID | None = None
+    ) -> Lease | None:
+        """Take this pending job, or the one that has waited longest; None where there is none.
+
+        The same `owner` asking again for the same job gets the lease it holds.
+        """
+        row = self._call(
+            "inbox_claim_job",
+            p_job_id=job_id,
+            p_owner=owner,
+            p_lease_seconds=self._lease_seconds,
+            p_flow_run_id=flow_run_id,
+        )
+        return None if row is None else Lease.model_validate(row)
+
+    def token_of_run(self, job_id: UUID, flow_run_id: UUID) -> int | None:
+        """The token of the lease that this flow run holds."""
+        token = self._call("inbox_token_of_run", p_job_id=job_id, p_flow_run_id=flow_run_id)
+        return None if token is None else int(token)
+
+    def heartbeat(self, lease: Lease) -> Heartbeat:
+        """Show life; the lease is extended where it still stands."""
+        answer = self._call(
+            "inbox_heartbeat",
+            p_job_id=lease.job_id,
+            p_token=lease.token,
+            p_lease_seconds=self._lease_seconds,
+        )
+        return Heartbeat(answer)
+
+    def start(self, lease: Lease, file: File) -> None:
+        """Say that work on this file begins.
+
+        Raises:
+            LeaseLost: the lease lapsed or passed on.
+            JobCancelled: somebody asked for it.
+        """
+        self._fenced("inbox_start_file", lease, p_file_id=file.id)
+
+    def record(self, lease: Lease, file: File, document: Document, found: Classification) -> None:
+        """Write what was found in a file; the first outcome stands.
+
+        Raises:
+            LeaseLost: the lease lapsed or passed on; nothing was written.
+        """
+        outcome = found.model_dump(mode="json") | {
+            "status": "completed",
+            "media_type": document.media_type,
+            "pages": len(document.pages),
+            "ocr_pages": document.ocr_pages,
+            "text_length": len(document.text),
+        }
+        self._record(lease, file.id, outcome)
+
+    def record_failure(self, lease: Lease, file: File, problem: Problem) -> None:
+        """Write why a file could not be done; the first outcome stands.
+
+        Raises:
+            LeaseLost: the lease lapsed or passed on; nothing was written.
+        """
+        outcome = {
+            "status": "failed",
+            "error_code": problem.code,
+            "error_message": problem.message,
+        }
+        self._record(lease, file.id, outcome)
+
+    def finish(self, job_id: UUID, token: int) -> JobStatus:
+        """Close a job from the state of its files; PROCESSING where some are still open.
+
+        Raises:
+            LeaseLost: the lease lapsed or passed on.
+        """
+        return _status(self._call("inbox_finish_job", p_job_id=job_id, p_token=token))
+
+    def release(
+        self, job_id: UUID, token: int, *, charged: bool = False, crashed: bool = False
+    ) -> JobStatus:
+        """Hand a job back.
+
+        Args:
+            job_id: the job.
+            token: the lease's.
+            charged: the attempt counts against the job's maximum.
+            crashed: its process died; the files it was working on are suspects.
+
+        Raises:
+            LeaseLost: the lease lapsed or passed on.
+        """
+        answer = self._call(
+            "inbox_release_job",
+            p_job_id=job_id,
+            p_token=token,
+            p_charged=charged,
+            p_crashed=crashed,
+        )
+        return _status(answer)
+
+    # -- the wire -------------------------------------------------------------------
+
+    def _record(self, lease: Lease, file_id: UUID, outcome: dict[str, Any]) -> None:
+        try:
+            self._fenced("inbox_record_file", lease, p_file_id=file_id, p_outcome=outcome)
+        except JobCancelled:
+            return  # written all the same: what is done is not thrown away
+
+    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> None:
+        answer = self._call(
+            function,
+            p_job_id=lease.job_id,
+            p_token=lease.token,
+            p_lease_seconds=self._lease_seconds,
+            **arguments,
+        )
+        if answer == Heartbeat.LOST:
+            raise LeaseLost("the lease lapsed or passed on; nothing was written")
+        if answer == Heartbeat.CANCEL:
+            raise JobCancelled("the job is to be cancelled")
+
+    def _call(self, function: str, **arguments: Any) -> Any:
+        retrying = Retrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_random_exponential(0.1, max=5),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        )
+        return retrying(self._transport.call, function, arguments)
+
+
+def _job(row: object) -> Job:
+    if row is None:
+        raise JobNotFound("no job has this id")
+    return Job.model_validate(row)
+
+
+def _status(answer: str) -> JobStatus:
+    if answer == Heartbeat.LOST:
+        raise LeaseLost("the lease lapsed or passed on; nothing was written")
+    return JobStatus(answer)
