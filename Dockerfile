@@ -1,0 +1,33 @@
+# One image; the command says what it is: api | worker | migrate
+#   docker build -t document-inbox .
+#   docker run --rm -e DATABASE_URL=… document-inbox migrate
+
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+RUN python -m venv /app \
+ && /app/bin/python -m pip install --no-cache-dir uv==0.13.9
+COPY requirements.lock ./
+RUN VIRTUAL_ENV=/app /app/bin/uv pip install --no-cache --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE prefect.yaml ./
+COPY inbox ./inbox
+COPY tasks ./tasks
+COPY flows ./flows
+COPY deployments ./deployments
+COPY supabase/migrations ./supabase/migrations
+RUN VIRTUAL_ENV=/app /app/bin/uv pip install --no-cache --no-deps . \
+ && /app/bin/python -m pip uninstall --yes uv
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --uid 10001 --create-home --home-dir /data inbox
+COPY --from=build /app /app
+ENV PATH=/app/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    DO_NOT_TRACK=1 \
+    INBOX_DATA_DIR=/data \
+    INBOX_HOST=0.0.0.0
+USER inbox
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+ENTRYPOINT ["inbox"]
+CMD ["api"]

@@ -1,0 +1,93 @@
+"""Register the work pool and both deployments with the Prefect server of PREFECT_API_URL.
+
+The same as `prefect work-pool create inbox --type process` and `prefect deploy --all`, and may
+be repeated:
+
+    python -m deployments.deploy [--close-stale]
+
+`--close-stale` first closes the runs that a dead stack left behind: those that are marked as
+running though no worker of the pool can be alive, and dispatch runs that are overdue.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect.cli import app
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.states import Cancelled, Crashed
+
+POOL = "inbox"
+PAGE = 200
+
+
+def main() -> None:
+    """Register, by way of `prefect deploy --all`, and start the first dispatch run."""
+    with get_client(sync_client=True) as client:
+        create_pool(client)
+        if "--close-stale" in sys.argv[1:]:
+            close_stale_runs(client)
+    sys.argv = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file())]
+    try:
+        app()
+    except SystemExit as done:
+        if done.code:
+            raise
+    # The schedule's first run may be a minute away.
+    run_deployment("dispatch/dispatch", timeout=0, as_subflow=False)
+
+
+def create_pool(client: SyncPrefectClient) -> None:
+    """Create the work pool, of type process, unless there is one of this name."""
+    try:
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    except ObjectAlreadyExists:
+        return
+
+
+def close_stale_runs(client: SyncPrefectClient) -> None:
+    """Close what a dead stack left behind, so that it holds no concurrency slot."""
+    for run in runs_of(client, ["process-job", "dispatch"], StateType.RUNNING, StateType.PENDING):
+        dead: State[None] = Crashed(message="The worker of this run is gone.")
+        client.set_flow_run_state(run.id, dead, force=True)
+    for run in runs_of(client, ["dispatch"], StateType.SCHEDULED):
+        if run.expected_start_time and run.expected_start_time < datetime.now(UTC):
+            client.set_flow_run_state(run.id, Cancelled(message="Overdue."), force=True)
+
+
+def runs_of(client: SyncPrefectClient, flows: list[str], *states: StateType) -> list[FlowRun]:
+    """Runs of these flows in these states."""
+    found: list[FlowRun] = []
+    while page := client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=flows)),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+        ),
+        limit=PAGE,
+        offset=len(found),
+    ):
+        found += page
+    return found
+
+
+def prefect_file() -> Path:
+    """prefect.yaml: beside this module in a wheel, else at the top of the checkout."""
+    here = Path(__file__).parent / "prefect.yaml"
+    return here if here.exists() else Path(__file__).parents[1] / "prefect.yaml"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Looks every few seconds for pending jobs and starts a run for each."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from tasks.launch import Launcher
+from tasks.runtime import inbox, settings
+
+
+@flow(name="dispatch", flow_run_name="dispatch", persist_result=False)
+def dispatch() -> int:
+    """Reap and launch until this run's time is over; how many runs were started.
+
+    The time counts from when the run was due, so that late runs, which pile up while no worker
+    is there, look once and end.
+    """
+    due = flow_run.scheduled_start_time or datetime.now(UTC)
+    until = due + timedelta(seconds=settings().dispatch_run_seconds)
+    launcher = Launcher(inbox())
+    while True:
+        launcher.look()
+        if datetime.now(UTC) >= until:
+            return launcher.started
+        time.sleep(settings().dispatch_interval_seconds)

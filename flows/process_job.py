@@ -1,0 +1,73 @@
+"""One run for one job: every file is read, then classified."""
+
+from __future__ import annotations
+
+from collections import deque
+from uuid import UUID
+
+from prefect import State, flow, unmapped
+from prefect.futures import PrefectFutureList, wait
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from inbox import Classification, JobStatus, Lease, LeaseLost
+from tasks.classify import classify
+from tasks.extract import extract
+from tasks.hooks import run_cancelled, run_crashed, run_ended
+from tasks.runtime import inbox, settings
+
+# Files that are mapped at once: enough to keep every reader busy past one slow file, few
+# enough that the texts of a large job do not pile up in memory.
+CHUNKS_UNDER_WAY = 2
+FILES_PER_READER = 4
+
+
+@flow(
+    name="process-job",
+    flow_run_name="job-{job_id}",
+    persist_result=False,
+    on_completion=[run_ended],
+    on_failure=[run_ended],
+    on_crashed=[run_crashed],
+    on_cancellation=[run_cancelled],
+)
+def process_job(job_id: UUID) -> State[None]:
+    """Claim the job, work on its files, close it.
+
+    The run ends as the job does: Completed, Failed or Cancelled. A run that finds nothing to
+    claim is Completed and says so.
+    """
+    lease = inbox().claim(job_id, UUID(str(flow_run.id)))
+    if lease is None:
+        return Completed(name="Skipped", message="The job is not waiting for a run.")
+    with inbox().hold(lease):
+        work_on(lease)
+        return end(lease)
+
+
+def work_on(lease: Lease) -> None:
+    """Read and classify every open file of the job."""
+    size = 1 if lease.one_at_a_time else settings().file_concurrency * FILES_PER_READER
+    under_way = 1 if lease.one_at_a_time else CHUNKS_UNDER_WAY
+    running: deque[PrefectFutureList[Classification]] = deque()
+    for first in range(0, len(lease.files), size):
+        files = lease.files[first : first + size]
+        documents = extract.map(unmapped(lease), files)
+        running.append(classify.map(unmapped(lease), files, documents))
+        if len(running) >= under_way:
+            wait(running.popleft())
+    for results in running:
+        wait(results)
+
+
+def end(lease: Lease) -> State[None]:
+    """Close the job; the state of the run that goes with it."""
+    try:
+        status = inbox().finish(lease)
+    except LeaseLost:
+        return Failed(message="The lease lapsed or passed on; another run has the job.")
+    if status == JobStatus.COMPLETED:
+        return Completed(message="The job is completed.")
+    if status == JobStatus.CANCELLED:
+        return Cancelled(message="The job was cancelled.")
+    return Failed(message=f"The job is {status}.")

@@ -1,0 +1,7 @@
+"""Everything on one machine: Postgres, Prefect's server, a worker and the API."""
+
+from __future__ import annotations
+
+from inbox.up.stack import Stack, run_worker
+
+__all__ = ["Stack", "run_worker"]

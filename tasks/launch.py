@@ -1,0 +1,74 @@
+"""Starting one run for each pending job."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+
+from inbox import Inbox, Pending
+
+DEPLOYMENT = "process-job/process-job"
+
+# A job whose run was started is left alone this long before Prefect is asked about the run.
+SECONDS_BETWEEN_CHECKS = 15.0
+
+
+class Launcher:
+    """Starts runs; any number of launchers may look at once.
+
+    The idempotency key of a run is the job and its dispatch count, so Prefect makes one of each.
+
+    Attributes:
+        started: how many runs were asked for.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._checked: dict[Pending, float] = {}
+        self.started = 0
+
+    def look(self) -> None:
+        """Return lapsed jobs to the queue, then start a run for every job that waits for one.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+            prefect.exceptions.ObjectNotFound: the deployment does not exist.
+        """
+        self._inbox.reap()
+        now = time.monotonic()
+        waiting = self._inbox.pending()
+        self._checked = {job: at for job, at in self._checked.items() if job in waiting}
+        for pending in waiting:
+            if now - self._checked.get(pending, -SECONDS_BETWEEN_CHECKS) >= SECONDS_BETWEEN_CHECKS:
+                self._checked[pending] = now
+                self._settle(pending, start_run(pending))
+
+    def _settle(self, pending: Pending, run: FlowRun) -> None:
+        """A run that is over and left the job pending never claimed it."""
+        self.started += 1
+        if run.state is None or not run.state.is_final():
+            return
+        if run.state.is_cancelled():
+            self._inbox.cancel(pending.job_id)
+        else:
+            self._inbox.redispatch(pending)
+
+
+def start_run(pending: Pending) -> FlowRun:
+    """The run of this dispatch: a new one, or the one that was started for it before.
+
+    Raises:
+        prefect.exceptions.ObjectNotFound: the deployment does not exist.
+    """
+    run = run_deployment(
+        DEPLOYMENT,
+        parameters={"job_id": str(pending.job_id)},
+        flow_run_name=f"job-{pending.job_id}",
+        idempotency_key=f"{pending.job_id}:{pending.dispatch}",
+        timeout=0,
+        as_subflow=False,
+    )
+    return cast("FlowRun", run)  # a coroutine in asynchronous code only
