@@ -14,7 +14,7 @@ from inbox import Classification, JobStatus, Lease, LeaseLost
 from tasks.classify import classify
 from tasks.extract import extract
 from tasks.hooks import run_cancelled, run_crashed, run_ended
-from tasks.runtime import inbox, settings
+from tasks.runtime import inbox, run_is_cancelling, settings
 
 # Files that are mapped at once: enough to keep every reader busy past one slow file, few
 # enough that the texts of a large job do not pile up in memory.
@@ -40,7 +40,7 @@ def process_job(job_id: UUID) -> State[None]:
     lease = inbox().claim(job_id, UUID(str(flow_run.id)))
     if lease is None:
         return Completed(name="Skipped", message="The job is not waiting for a run.")
-    with inbox().hold(lease):
+    with inbox().hold(lease, cancelled=run_is_cancelling):
         work_on(lease)
         return end(lease)
 

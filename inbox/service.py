@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -158,10 +158,17 @@ class Inbox:
         return self.store.claim(job_id, owner, flow_run_id)
 
     @contextmanager
-    def hold(self, lease: Lease) -> Iterator[Holding]:
+    def hold(
+        self, lease: Lease, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[Holding]:
         """Keep a lease alive inside the context.
 
         A process that is told to stop (SIGTERM, Ctrl-C) hands the job back, uncharged.
+
+        Args:
+            lease: what to keep.
+            cancelled: asked when the process is told to stop; True where somebody thereby
+                cancelled this job, which is then closed as cancelled.
         """
         every, stall = self.settings.heartbeat_seconds, self.settings.stall_seconds
         with Holding(lease, self._heartbeats.heartbeat, every, stall) as holding:
@@ -173,10 +180,17 @@ class Inbox:
             except BaseException:
                 holding.stop.set()
                 with suppress(InboxError):
-                    self.release(lease)
+                    self._give_up(lease, cancelled=cancelled())
                 raise
             finally:
                 del self._holdings[lease.token]
+
+    def _give_up(self, lease: Lease, *, cancelled: bool) -> None:
+        if cancelled:
+            self.store.cancel(lease.job_id)
+            self.store.finish(lease.job_id, lease.token)
+        else:
+            self.release(lease)
 
     def extract(self, lease: Lease, file: File) -> Document:
         """Read a file.

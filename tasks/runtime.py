@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from prefect import Task
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
 
 from inbox import PATIENCE_OF_A_WORKER, Inbox, Settings, TransientError
 
@@ -24,6 +27,16 @@ def inbox() -> Inbox:
     opened = Inbox(settings(), PATIENCE_OF_A_WORKER)
     atexit.register(opened.close)
     return opened
+
+
+def run_is_cancelling() -> bool:
+    """Whether somebody asked Prefect to cancel this flow run; False where it does not answer."""
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(str(flow_run.id))).state
+    except Exception:  # noqa: BLE001 - the process is ending; not knowing means not cancelled
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 def error_of(state: State[Any]) -> BaseException:

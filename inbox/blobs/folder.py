@@ -32,6 +32,7 @@ class FolderBlobs:
         """Begin a blob; see `inbox.blobs.Blobs`."""
         target = self._path(key)
         with _disk_errors():
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
         part = Path(name)

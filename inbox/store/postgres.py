@@ -69,6 +69,8 @@ class PostgresTransport:
             code = refused.diag.message_detail or ""
             message = refused.diag.message_primary or ""
             raise REFUSALS.get(code, InvalidRequest)(message) from None
+        except errors.UntranslatableCharacter:
+            raise InvalidRequest("a text holds NUL, which cannot be stored") from None
         except (errors.OperationalError, errors.InterfaceError) as failure:
             raise StoreUnavailable(
                 f"the database does not answer: {_first_line(failure)}"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,20 +54,28 @@ class Process:
         """The exit code; None while it runs."""
         return self._popen.poll()
 
-    def stop(self, grace: float) -> None:
-        """End it and all that it started: SIGTERM, then SIGKILL after `grace` seconds."""
+    def stop(self, grace: float, first: str = "") -> None:
+        """End it and all that it started: SIGTERM, then SIGKILL after `grace` seconds.
+
+        What it had started and did not end itself gets a SIGTERM and as much time of its own.
+
+        Args:
+            grace: seconds.
+            first: descendants with this argument are ended before it, because it would end them
+                with SIGKILL.
+        """
         family = _family(self._popen.pid)
+        if first:
+            _end([member for member in family if _has_argument(member, first)], grace)
         if self._popen.poll() is None:
             self._popen.terminate()
-        try:
-            self._popen.wait(grace)
-        except subprocess.TimeoutExpired:
-            family = _family(self._popen.pid) + family
-            self._popen.kill()
-            self._popen.wait()
-        for survivor in family:
-            if survivor.is_running():  # compares start times: a recycled pid is not it
-                _kill(survivor)
+            try:
+                self._popen.wait(grace)
+            except subprocess.TimeoutExpired:
+                family = _family(self._popen.pid) + family
+                self._popen.kill()
+                self._popen.wait()
+        _end(family, grace)
 
     def last_lines(self, count: int = 15) -> str:
         """The end of its output."""
@@ -81,11 +90,19 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _kill(process: psutil.Process) -> None:
+def _has_argument(process: psutil.Process, argument: str) -> bool:
     try:
-        process.kill()
+        return argument in process.cmdline()
     except psutil.NoSuchProcess:
-        return
+        return False
+
+
+def _end(processes: list[psutil.Process], grace: float) -> None:
+    for ask in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                ask(process)
+        _, processes = psutil.wait_procs(processes, timeout=grace)
 
 
 def _prepare_child() -> None:

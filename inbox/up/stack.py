@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,9 @@ from inbox.up.process import Process
 
 PREFECT_DATABASE = "prefect"
 START_SECONDS = 180
-STOP_SECONDS = 5
+STOP_SECONDS = 4
+DEPLOY = [sys.executable, "-m", "deployments.deploy"]
+FLOW_RUN = "prefect.engine"  # hands its job back when it is told to stop
 RESTARTS = 5  # of one part, before the whole is given up
 HEALTHY_SECONDS = 60  # a part that ran this long starts counting anew
 
@@ -48,18 +51,25 @@ class Stack:
         say: told one line per event.
         api_port: port of the API, 0 for a free one.
         prefect_port: port of Prefect's server, 0 for a free one.
+        environment: more variables for the programs that are started.
 
     Raises:
         ConfigurationError: a part does not start; the message holds the end of its output.
     """
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], api_port: int, prefect_port: int
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        api_port: int,
+        prefect_port: int,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = settings
         self._say = say
         self._api_port = _free_port(settings.host, api_port)
         self._prefect_port = _free_port("127.0.0.1", prefect_port)
+        self._more = dict(environment or {})
         self._closing = ExitStack()
         self._postgres: EmbeddedPostgres | None = None
         self._parts: list[Part] = []
@@ -102,7 +112,7 @@ class Stack:
     def stop(self) -> None:
         """Stop everything, last started first."""
         for part in reversed(self._parts):
-            part.process.stop(STOP_SECONDS)
+            part.process.stop(STOP_SECONDS, first=FLOW_RUN)
             self._say(f"{part.name} stopped")
         self._parts.clear()
         self._closing.close()
@@ -158,8 +168,7 @@ class Stack:
         self._wait_for("prefect", f"{self.prefect_url}/api/health")
 
     def _deploy(self) -> None:
-        command = [sys.executable, "-m", "deployments.deploy", "--close-stale"]
-        process = self._spawn("deploy", command, self._environment())
+        process = self._spawn("deploy", [*DEPLOY, "--close-stale"], self._environment())
         until = time.monotonic() + START_SECONDS
         while (code := process.exit_code()) is None and time.monotonic() < until:
             time.sleep(0.05)
@@ -171,11 +180,13 @@ class Stack:
     def _environment(self, **extra: str) -> dict[str, str]:
         ours = {
             "INBOX_DATA_DIR": str(self._home),
+            "INBOX_BLOBS_DIR": str(self._settings.blobs_folder.absolute()),
             "INBOX_DATABASE_URL": self.database_url,
             "INBOX_PORT": str(self._api_port),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
         }
-        return prefect_environment(self._home) | dict(os.environ) | ours | extra
+        theirs = {name: value for name, value in os.environ.items() if not _foreign(name)}
+        return prefect_environment(self._home) | theirs | self._more | ours | extra
 
     def _run(self, name: str, *command: str, **extra: str) -> None:
         environment = self._environment(**extra)
@@ -236,6 +247,11 @@ def prefect_server_environment() -> dict[str, str]:
     }
 
 
+def _foreign(name: str) -> bool:
+    """Whether a variable points to the user's own Prefect, which is left alone."""
+    return name.startswith(("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_HOME"))
+
+
 def worker_command() -> list[str]:
     """The worker of the pool that the deployments are registered in."""
     worker = [sys.executable, "-m", "prefect", "worker", "start"]
@@ -243,7 +259,15 @@ def worker_command() -> list[str]:
 
 
 def run_worker() -> None:
-    """Become the worker; does not return."""
+    """Register the deployments, then become a worker; does not return.
+
+    Raises:
+        ConfigurationError: the deployments cannot be registered.
+    """
+    if subprocess.run(DEPLOY, check=False).returncode:  # noqa: S603 - our own program
+        raise ConfigurationError(
+            "the deployments cannot be registered; PREFECT_API_URL must name a Prefect server"
+        )
     command = worker_command()
     os.execv(command[0], command)  # noqa: S606 - our own program
 

@@ -1,0 +1,192 @@
+"""The routes: one call of the door each."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from datetime import datetime
+from importlib.metadata import version
+from typing import Annotated
+from uuid import UUID, uuid4
+
+import anyio
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from inbox.api.describe import SUBMIT_BODY, SUBMIT_RESPONSES
+from inbox.api.estimate import estimate_seconds
+from inbox.api.problems import problem, responses
+from inbox.api.uploads import Submission, receive
+from inbox.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    JobNotFound,
+    StoreUnavailable,
+    TransientError,
+)
+from inbox.model import Job, JobStatus, JobSummary, Value
+from inbox.service import Inbox
+
+POLL_SECONDS = 2
+DISTRIBUTION = "document-inbox"
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+
+class Accepted(Value):
+    """A job that was taken in."""
+
+    job_id: UUID
+    status: JobStatus
+    message: str
+    total_files: int
+    status_endpoint: str = Field(description="Where to ask for the job; also in `Location`.")
+    estimated_time_seconds: int = Field(
+        description="A rough guess from the number and size of the files and the jobs ahead."
+    )
+
+
+class JobList(Value):
+    """Some jobs, newest first."""
+
+    jobs: tuple[JobSummary, ...]
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next ones.")
+
+
+class Health(Value):
+    """Whether the service works."""
+
+    status: str
+    database: str
+    version: str
+
+
+def the_inbox(request: Request) -> Inbox:
+    """The inbox that the application opened."""
+    inbox: Inbox = request.app.state.inbox
+    return inbox
+
+
+Door = Annotated[Inbox, Depends(the_inbox)]
+
+
+@router.post(
+    "/classify-documents-async",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra={"requestBody": SUBMIT_BODY},
+    responses=SUBMIT_RESPONSES,
+    summary="Send documents to be read and classified",
+)
+async def submit(request: Request, response: Response, inbox: Door) -> Accepted:
+    """Stores the files, queues one job for them and answers at once."""
+    job_id = uuid4()
+    try:
+        submission = await receive(request, inbox.blobs, inbox.settings, job_id)
+        ahead = await run_in_threadpool(_files_ahead, inbox)
+        job = await run_in_threadpool(inbox.submit, job_id, submission.uploads, submission.labels)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await run_in_threadpool(inbox.blobs.delete_job, job_id)
+        raise
+    endpoint = f"/job/{job_id}"
+    response.headers["Location"] = endpoint
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return Accepted(
+        job_id=job_id,
+        status=job.status,
+        message=f"{_files(job.total_files)} accepted; ask {endpoint} for progress and results.",
+        total_files=job.total_files,
+        status_endpoint=endpoint,
+        estimated_time_seconds=_estimate(inbox, submission, ahead),
+    )
+
+
+@router.get("/job/{job_id}", responses=responses(JobNotFound, InvalidRequest, StoreUnavailable))
+def get_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+    """One job: its status, its progress and the results of the files that are over."""
+    return _fresh(inbox.get(job_id), response)
+
+
+@router.post(
+    "/job/{job_id}/cancel",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(JobNotFound, InvalidRequest, StoreUnavailable),
+)
+def cancel_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+    """Asks for a job to be cancelled; one that is over stays as it is."""
+    return _fresh(inbox.cancel(job_id), response)
+
+
+@router.get("/jobs", responses=responses(InvalidRequest, StoreUnavailable))
+def list_jobs(
+    response: Response,
+    inbox: Door,
+    status: JobStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> JobList:
+    """Jobs, newest first."""
+    response.headers["Cache-Control"] = "no-store"
+    before = None if cursor is None else _read_cursor(cursor)
+    jobs = inbox.list(status=status, before=before, limit=limit + 1)
+    following = _write_cursor(jobs[limit - 1]) if len(jobs) > limit else None
+    return JobList(jobs=jobs[:limit], next_cursor=following)
+
+
+@router.get(
+    "/healthz",
+    response_model=Health,
+    responses=responses(StoreUnavailable),
+)
+def health(inbox: Door) -> Health | Response:
+    """Whether the service and its database work."""
+    try:
+        inbox.list(limit=1)
+    except (TransientError, ConfigurationError) as error:
+        log.warning("%s: %s", error.code, error)
+        return problem(503, error.code, "The database does not answer as it should.")
+    return Health(status="ok", database="ok", version=version(DISTRIBUTION))
+
+
+@router.get("/", include_in_schema=False)
+def root() -> dict[str, str]:
+    """Where to go from here."""
+    return {"name": DISTRIBUTION, "version": version(DISTRIBUTION), "docs": "/docs"}
+
+
+def _fresh(job: Job, response: Response) -> Job:
+    response.headers["Cache-Control"] = "no-store"
+    if not job.status.terminal:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+    return job
+
+
+def _files_ahead(inbox: Inbox) -> int:
+    waiting = inbox.list(status=JobStatus.PENDING, limit=200)
+    return sum(job.total_files - job.processed_files for job in waiting)
+
+
+def _estimate(inbox: Inbox, submission: Submission, ahead: int) -> int:
+    return estimate_seconds(
+        len(submission.uploads), submission.size, ahead, inbox.settings.file_concurrency
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _write_cursor(job: JobSummary) -> str:
+    text = f"{job.created_at.isoformat()}|{job.job_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        created_at, _, job_id = base64.urlsafe_b64decode(padded.encode()).decode().partition("|")
+        return datetime.fromisoformat(created_at), UUID(job_id)
+    except (ValueError, binascii.Error):
+        raise InvalidRequest("this cursor is not one of ours; take it from `next_cursor`") from None

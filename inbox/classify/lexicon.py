@@ -1,0 +1,92 @@
+"""The embedded classifier: weighted cues, no model, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from inbox.classify import derive, quality, verify
+from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
+from inbox.classify.cues import default_cues
+from inbox.classify.reading import Reading
+from inbox.classify.scoring import Found, Score, score
+from inbox.classify.taxonomy import check_labels
+from inbox.model import Alternative, Classification, Document, Label
+
+VERSION = "lexicon-1"
+_MOST_ALTERNATIVES = 3
+
+
+class LexiconClassifier:
+    """Says what a document is by the words and the layout that such documents share."""
+
+    def classify(self, document: Document, labels: Sequence[Label] | None = None) -> Classification:
+        """Choose one of `labels`, or of the default labels.
+
+        Raises:
+            InvalidLabels: the labels cannot be told apart.
+        """
+        if labels is not None:
+            check_labels(labels)
+        if not document.text.strip():
+            return no_text(VERSION, _unreadable(document))
+        reading = Reading.of(document)
+        scores = score_labels(reading, labels)
+        chances = probabilities({label: result.points for label, result in scores.items()})
+        ranked = sorted(chances, key=lambda label: -chances[label])
+        best = ranked[0]
+        reasons = review_reasons(quality.judge(document, reading), chances[best])
+        return Classification(
+            label=best,
+            confidence=round(chances[best], 4),
+            evidence=verify.quote_lines(
+                document, _worth(scores[best].found), dict(scores[best].shapes)
+            ),
+            needs_review=bool(reasons),
+            review_reasons=reasons,
+            alternatives=tuple(
+                Alternative(label=label, confidence=round(chances[label], 4))
+                for label in ranked[:_MOST_ALTERNATIVES]
+            ),
+            classifier=VERSION,
+        )
+
+
+def score_labels(reading: Reading, labels: Sequence[Label] | None) -> dict[str, Score]:
+    """The score of every label, by its name as the caller spells it."""
+    if labels is None:
+        return {name: score(cues, reading) for name, cues in default_cues().items()}
+    return derive.score_own(reading, labels)
+
+
+def review_reasons(read: quality.Quality, confidence: float) -> tuple[str, ...]:
+    """Why a person should look at a result, as stable codes; empty where nobody needs to."""
+    checks = (
+        ("low_confidence", confidence < THRESHOLD),
+        ("little_text", read.words < quality.FEWEST_WORDS),
+        ("garbled_text", read.hopeless or (read.garbled and confidence < GARBLED_THRESHOLD)),
+        ("unreadable_pages", read.unreadable_pages),
+    )
+    return tuple(code for code, holds in checks if holds)
+
+
+def no_text(classifier: str, reasons: tuple[str, ...] = ()) -> Classification:
+    """The result for a document that nothing could be read from."""
+    return Classification(
+        label=None,
+        confidence=None,
+        needs_review=True,
+        review_reasons=("no_text", *reasons),
+        classifier=classifier,
+    )
+
+
+def _unreadable(document: Document) -> tuple[str, ...]:
+    reasons = quality.judge(document, Reading.of(document))
+    return ("unreadable_pages",) if reasons.unreadable_pages else ()
+
+
+def _worth(found: Sequence[Found]) -> Mapping[str, float]:
+    worth: dict[str, float] = {}
+    for phrase, points in found:
+        worth[phrase] = max(worth.get(phrase, 0.0), points)
+    return worth

@@ -1,0 +1,81 @@
+"""How much each cue says about a document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from inbox.classify.cues import Cues, Phrases
+from inbox.classify.reading import Reading
+
+_MOST_REPEATS = 2.2
+_MOST_AGAINST = 1.4
+_IN_HEAD_ONLY = 0.45
+_WHOLE_LINE = 1.25
+
+
+class Found(NamedTuple):
+    """A phrase that stands in the document and what its group brought."""
+
+    phrase: str
+    points: float
+
+
+class Score(NamedTuple):
+    """The points of one label and the phrases that brought them.
+
+    Attributes:
+        points: the sum over all cues.
+        found: phrases that speak for the label.
+        shapes: layout features that speak for it, with what they brought.
+    """
+
+    points: float
+    found: tuple[Found, ...]
+    shapes: tuple[tuple[str, float], ...] = ()
+
+
+def score(cues: Cues, reading: Reading) -> Score:
+    """Add up what `cues` find in `reading`."""
+    measured = [(name, weight * reading.shapes[name]) for name, weight in cues.shapes]
+    points = sum(value for _, value in measured)
+    found: list[Found] = []
+    for group in cues.phrases:
+        present = _present(group.phrases, reading)
+        if not present:
+            continue
+        value = (
+            _head_value(present, reading) if group.head else _count_value(group, present, reading)
+        )
+        points += group.weight * value
+        if group.weight > 0 and value > 0:
+            found.extend(Found(phrase, group.weight * value) for phrase in present)
+    return Score(points, tuple(found), tuple(shape for shape in measured if shape[1] > 0))
+
+
+def _present(phrases: Sequence[str], reading: Reading) -> list[str]:
+    vocabulary, running = reading.vocabulary, reading.running
+    return [
+        phrase
+        for phrase in phrases
+        if phrase[1 : phrase.index(" ", 1)] in vocabulary and phrase in running
+    ]
+
+
+def _head_value(present: Sequence[str], reading: Reading) -> float:
+    best = 0.0
+    for phrase in present:
+        if f"|{phrase}|" in reading.titles:
+            best = max(best, _WHOLE_LINE)
+        elif phrase in reading.titles:
+            best = max(best, 1.0)
+        elif phrase in reading.head:
+            best = max(best, _IN_HEAD_ONLY)
+    return best
+
+
+def _count_value(group: Phrases, present: Sequence[str], reading: Reading) -> float:
+    times = sum(reading.running.count(phrase) for phrase in present)
+    most = _MOST_REPEATS if group.weight > 0 else _MOST_AGAINST
+    return min(1 + 0.6 * math.log(max(times, 1)), most)

@@ -1,0 +1,8 @@
+"""The command line. A module of commands is hooked in by importing it here."""
+
+from __future__ import annotations
+
+from inbox.cli import jobs, server, single, stack
+from inbox.cli.base import app, main
+
+__all__ = ["app", "jobs", "main", "server", "single", "stack"]

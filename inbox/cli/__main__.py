@@ -1,0 +1,7 @@
+"""`python -m inbox.cli`."""
+
+from __future__ import annotations
+
+from inbox.cli import main
+
+main()

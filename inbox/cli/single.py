@@ -1,0 +1,163 @@
+"""Commands on files, with no server and no database: read, classify."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inbox.classify import Classifier
+from inbox.cli.base import (
+    AsJson,
+    Exit,
+    LabelsText,
+    app,
+    complain,
+    exit_code,
+    printable,
+    say,
+    say_json,
+    settings,
+)
+from inbox.cli.paths import find_files, shown
+from inbox.errors import InboxError, InvalidRequest
+from inbox.extract import Reader
+from inbox.model import Classification, Document, Label, Page, Problem
+from inbox.service import problem_of
+
+
+@app.command()
+def read(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A document.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read one file and print its text, page by page. Needs no server and no database."""
+    try:
+        if not file.is_file():
+            raise InvalidRequest(f"there is no file {shown(file)}")
+        with Reader(settings()) as reader:
+            document = _read(reader, file)
+    except InboxError as error:
+        if not as_json:
+            raise
+        say_json({"file": shown(file), "error": problem_of(error).model_dump()})
+        complain(error.code, str(error))
+        raise typer.Exit(exit_code(error)) from None
+    if as_json:
+        say_json(document.model_dump(mode="json"), indent=2)
+        return
+    for page in document.pages:
+        say(_heading(page))
+        say(printable(page.text, keep="\n\t"))
+
+
+@app.command()
+def classify(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Files, or folders to take all files from."),
+    ],
+    labels: LabelsText = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read and classify files. Needs no server and no database. One JSON object a line."""
+    from inbox.classify import open_classifier, parse_labels
+
+    chosen = parse_labels(labels) if labels else None
+    paths = find_files(files)
+    used = settings()
+    failed = False
+    with Reader(used) as reader:
+        trip = _Trip(reader, open_classifier(used), chosen)
+        for path, outcome in _in_order(trip, paths, used.file_concurrency):
+            failed |= isinstance(outcome, Problem)
+            if as_json:
+                say_json(_as_object(path, outcome))
+            else:
+                say(_as_line(path, outcome))
+    raise typer.Exit(Exit.FAILED if failed else Exit.OK)
+
+
+Outcome = tuple[Document, Classification] | Problem
+
+
+class _Trip:
+    """Takes one file from its bytes to its label."""
+
+    def __init__(
+        self, reader: Reader, classifier: Classifier, labels: Sequence[Label] | None
+    ) -> None:
+        self._reader, self._classifier, self._labels = reader, classifier, labels
+        self.stop = threading.Event()
+
+    def __call__(self, path: Path) -> Outcome:
+        try:
+            document = _read(self._reader, path, self.stop)
+            return document, self._classifier.classify(document, self._labels)
+        except Exception as error:  # noqa: BLE001  (one file must not end the others)
+            return problem_of(error)
+
+
+def _in_order(
+    trip: _Trip, paths: Sequence[Path], concurrency: int
+) -> Iterator[tuple[Path, Outcome]]:
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="classify")
+    try:
+        yield from zip(paths, pool.map(trip, paths), strict=True)
+    finally:
+        trip.stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(reader: Reader, path: Path, abort: threading.Event | None = None) -> Document:
+    try:
+        return reader.read(path, abort=abort)
+    except OSError as failure:
+        raise InvalidRequest(f"the file cannot be opened: {failure.strerror}") from None
+
+
+def _as_object(path: Path, outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Problem):
+        return {
+            "file": shown(path),
+            "label": None,
+            "confidence": None,
+            "evidence": [],
+            "needs_review": True,
+            "review_reasons": [],
+            "error_code": outcome.code,
+            "error": outcome.model_dump(),
+        }
+    document, found = outcome
+    return {
+        "file": shown(path),
+        **found.model_dump(mode="json"),
+        "media_type": document.media_type,
+        "pages": len(document.pages),
+        "ocr_pages": document.ocr_pages,
+        "text_length": len(document.text),
+        "error_code": None,
+    }
+
+
+def _as_line(path: Path, outcome: Outcome) -> str:
+    name = printable(shown(path))
+    if isinstance(outcome, Problem):
+        return f"{name}: {outcome.code}: {outcome.message}"
+    _, found = outcome
+    confidence = "" if found.confidence is None else f" ({found.confidence:.2f})"
+    review = f"; review: {', '.join(found.review_reasons)}" if found.needs_review else ""
+    return f"{name}: {printable(found.label or 'no label')}{confidence}{review}"
+
+
+def _heading(page: Page) -> str:
+    parts = [f"page {page.number}", page.source.value]
+    if page.engine is not None:
+        parts.append(page.engine)
+    if page.confidence is not None:
+        parts.append(f"confidence {page.confidence:.2f}")
+    return f"--- {', '.join(parts)} ---"

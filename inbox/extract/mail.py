@@ -1,0 +1,156 @@
+"""Mail as it travels (RFC 5322): headers, body and the names of what is attached."""
+
+from __future__ import annotations
+
+import email.header
+import email.message
+import email.parser
+import email.policy
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from inbox.errors import CorruptFile
+from inbox.extract import chars, partition, plain
+from inbox.extract.options import Options
+from inbox.extract.text import native_pages
+from inbox.model import Page
+
+_SHOWN = ("From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "Organization")
+_MAX_DEPTH = 20
+
+
+def read(data: bytes, options: Options) -> tuple[Page, ...]:
+    """One page: the headers a reader sees, the body, the names of attachments.
+
+    A broken charset or transfer encoding never fails the message; what does not decode is shown as
+    it is.
+
+    Raises:
+        CorruptFile: it is nested thousands of times.
+        TooManyPages: never for a mail, which is one page.
+    """
+    body = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t").removeprefix(b">")
+    # compat32: the newer policy raises on headers that real mail is full of.
+    parser = email.parser.BytesParser(policy=email.policy.compat32)
+    try:
+        said = _say(parser.parse(io.BytesIO(body)), 0)
+    except RecursionError:
+        raise CorruptFile("The message is nested deeper than any real one.") from None
+    return native_pages([said], options)
+
+
+def _say(message: email.message.Message, depth: int) -> str:
+    headers = [f"{name}: {value}" for name, value in _headers(message)]
+    attached = [name for part in _leaves(message) if (name := _attachment_name(part))]
+    if attached:
+        headers.append("Attachments: " + ", ".join(attached))
+    return "\n".join(headers) + "\n\n" + "\n\n".join(filter(None, _bodies(message, depth)))
+
+
+def _headers(message: email.message.Message) -> Iterator[tuple[str, str]]:
+    for name in _SHOWN:
+        for raw in message.get_all(name, []):
+            value = decode_header(raw)
+            if value:
+                yield name, value
+
+
+def decode_header(raw: object) -> str:
+    """A header as a person reads it, whatever its encoding."""
+    text = re.sub(r"\s*\r?\n\s*", " ", str(raw))
+    try:
+        parts = email.header.decode_header(text)
+    except (ValueError, TypeError, LookupError):
+        return text.strip()
+    said = ""
+    for part, charset in parts:
+        said += part if isinstance(part, str) else _decode(part, charset)
+    # Bytes over 127 that stood bare in the header come back as surrogates.
+    return _unescape(" ".join(said.split()))
+
+
+def _unescape(text: str) -> str:
+    if not any("\udc80" <= char <= "\udcff" for char in text):
+        return text
+    return plain.decode(text.encode("utf-8", "surrogateescape"))
+
+
+def _decode(data: bytes, charset: str | None) -> str:
+    if charset and charset.lower() not in {"unknown-8bit", "us-ascii", "ascii"}:
+        try:
+            return data.decode(charset, "replace")
+        except (LookupError, ValueError):
+            pass
+    return plain.decode(data)
+
+
+def _leaves(message: email.message.Message) -> Iterator[email.message.Message]:
+    """The parts of this message, but not those of a message inside it."""
+    pending: list[tuple[Any, int]] = [(message, 0)]
+    while pending:
+        part, depth = pending.pop(0)
+        content = part.get_payload()
+        # A multipart whose boundary is missing or wrong has text for a payload.
+        inner = part.get_content_maintype() == "message" and part is not message
+        if isinstance(content, list) and not inner and depth < _MAX_DEPTH:
+            pending[0:0] = [(child, depth + 1) for child in content]
+        else:
+            yield part
+
+
+def _attachment_name(part: email.message.Message) -> str:
+    try:
+        name = part.get_filename() or ""
+    except (ValueError, TypeError, LookupError):
+        name = ""
+    name = decode_header(name)
+    if not name and "attachment" in str(part.get("Content-Disposition", "")).lower():
+        name = f"({part.get_content_type()})"
+    return name
+
+
+def _bodies(message: email.message.Message, depth: int) -> Iterator[str]:
+    """Plain parts as they are; HTML only where there is no plain text; messages inside."""
+    leaves = list(_leaves(message))
+    texts = [part for part in leaves if _is_body(part)]
+    plain_parts = [part for part in texts if part.get_content_subtype() != "html"]
+    said = [_content(part) for part in plain_parts]
+    if sum(map(chars.printable, said)) == 0:
+        said = [_web_content(part) for part in texts if part.get_content_subtype() == "html"]
+    yield from said
+    if depth < _MAX_DEPTH:
+        for part in leaves:
+            inner: Any = part.get_payload()
+            if part.get_content_maintype() == "message" and isinstance(inner, list):
+                for child in inner:
+                    yield _say(child, depth + 1)
+
+
+def _is_body(part: email.message.Message) -> bool:
+    if part.get_content_disposition() == "attachment":
+        return False
+    if part.get_content_maintype() == "multipart":
+        return isinstance(part.get_payload(), str)
+    return part.get_content_maintype() == "text" and part.get_content_subtype() in {
+        "plain", "html", "enriched", "x-markdown", "markdown", "rfc822-headers",
+    }  # fmt: skip
+
+
+def _content(part: email.message.Message) -> str:
+    try:
+        data = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        data = None
+    if not isinstance(data, bytes):
+        return _unescape(str(part.get_payload() or ""))
+    try:
+        charset = part.get_content_charset()
+    except (ValueError, LookupError, TypeError):
+        charset = None
+    return chars.clean(_decode(data, charset))
+
+
+def _web_content(part: email.message.Message) -> str:
+    return partition.html_text(_content(part))

@@ -1,0 +1,109 @@
+"""The unstructured library, made to work without a network and without a word."""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+# Set in a process that is to stay small: there the library is not loaded, see NotLoaded.
+FORBIDDEN = False
+
+_MODULES = {
+    "csv": "partition_csv",
+    "docx": "partition_docx",
+    "html": "partition_html",
+    "md": "partition_md",
+    "pptx": "partition_pptx",
+    "xlsx": "partition_xlsx",
+}
+# The library reads these when it is imported, and calls home or prints a notice without them.
+SILENCE = {
+    "DO_NOT_TRACK": "1",
+    "SCARF_NO_ANALYTICS": "true",
+    "UNSTRUCTURED_DISABLE_NOTICE": "1",
+}
+
+
+class NotLoaded(Exception):
+    """This process is not the one that has the library."""
+
+
+@functools.cache
+def load() -> dict[str, Callable[..., list[Any]]]:
+    """The partition functions by kind of file.
+
+    Raises:
+        NotLoaded: this process is to stay small.
+    """
+    if FORBIDDEN:
+        raise NotLoaded
+    import importlib
+
+    for name, value in SILENCE.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import spacy
+        from unstructured.nlp import tokenize
+
+        # Without this, it fetches a language model from the network at first use. Sentence ends
+        # are all that is asked of it.
+        splitter = spacy.blank("en")
+        splitter.add_pipe("sentencizer")
+        tokenize._get_nlp = lambda: splitter  # noqa: SLF001
+        logging.getLogger("unstructured").setLevel(logging.CRITICAL)
+        return {
+            kind: getattr(importlib.import_module(f"unstructured.partition.{kind}"), function)
+            for kind, function in _MODULES.items()
+        }
+
+
+def elements(kind: str, data: bytes, **arguments: Any) -> list[Any]:
+    """The elements of a document, as the library cuts it.
+
+    Raises:
+        NotLoaded: this process is not the one that has the library.
+        Exception: anything, where the document is damaged.
+    """
+    partition = load()[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Language detection loads 55 profiles and changes nothing in the text.
+        return partition(file=io.BytesIO(data), languages=[""], **arguments)
+
+
+def readable(parts: Iterable[Any]) -> str:
+    """The text of elements: a line each, and a line for each row of a table."""
+    return "\n".join(filter(None, (_text_of(part) for part in parts)))
+
+
+def _text_of(part: Any) -> str:
+    if part.category == "Table" and part.metadata.text_as_html:
+        return table_text(part.metadata.text_as_html) or str(part.text)
+    if part.category == "PageBreak":
+        return ""
+    return str(part.text)
+
+
+def table_text(html: str) -> str:
+    """A table as lines of cells parted by tabs."""
+    import lxml.etree
+    import lxml.html
+
+    try:
+        root = lxml.html.fromstring(html)
+    except (lxml.etree.ParserError, ValueError):
+        return ""
+    lines = []
+    for row in root.iter("tr"):
+        cells = [" ".join(cell.text_content().split()) for cell in row if cell.tag in {"td", "th"}]
+        line = re.sub(r"\t{2,}", "\t", "\t".join(cells)).strip("\t")
+        if line:
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,196 @@
+"""`inbox up`: the whole trip through real processes, and what is left when they die."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+import pytest
+from house import House, wait_until
+
+STOP_SECONDS = 10
+
+
+def write_files(folder: Path) -> list[Path]:
+    """Two readable files and one that is not."""
+    invoice = folder / "a.txt"
+    invoice.write_text("INVOICE\nInvoice number 12\nBill to: Ada\nTotal amount due: 12.00\n")
+    letter = folder / "b.txt"
+    letter.write_text("Dear Ms Lovelace,\nthank you for your letter.\nYours sincerely,\nC. B.\n")
+    broken = folder / "c.pdf"
+    broken.write_bytes(b"%PDF-1.7\nnothing of the kind")
+    return [invoice, letter, broken]
+
+
+def test_files_that_are_posted_are_classified(house: House, tmp_path: Path) -> None:
+    """Labels with evidence for the good files, a code for the broken one."""
+    job_id = house.submit(write_files(tmp_path))
+    job = house.finished(job_id)
+    assert (job["status"], job["progress"], job["processed_files"]) == ("completed", 100, 3)
+    result = job["result"]
+    assert (result["successful"], result["failed"]) == (2, 1)
+    outcomes = [(one["label"], one["error_code"]) for one in result["results"]]
+    assert outcomes == [("invoice", None), ("letter", None), (None, "corrupt_file")]
+    assert all(one["evidence"] for one in result["results"][:2])
+
+
+def test_progress_grows_file_by_file_and_never_falls(house: House, letters: list[Path]) -> None:
+    """Whoever polls the table sees pending, processing, completed and every file in between."""
+    job_id = house.submit(letters)
+    seen: list[tuple[str, int, int]] = []
+
+    def over() -> bool:
+        row = house.query(
+            "select status, progress, processed_files from inbox_jobs where id = %s", job_id
+        )[0]
+        if not seen or row != seen[-1]:
+            seen.append((row[0], row[1], row[2]))
+        return row[0] == "completed"
+
+    wait_until(over, 180, house.logs)
+    assert list(dict.fromkeys(row[0] for row in seen)) == [
+        "pending",
+        "processing",
+        "completed",
+    ]
+    assert seen == sorted(seen, key=lambda row: (row[1], row[2]))
+    assert len({row[2] for row in seen}) >= 4
+
+
+def test_rows_inserted_by_sql_alone_are_processed(house: House, tmp_path: Path) -> None:
+    """The table is the interface: no API takes part."""
+    file = write_files(tmp_path)[0]
+    key = f"dropped/{uuid4()}"
+    target = house.home / "data" / "blobs" / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(file.read_bytes())
+    job_id = house.query("insert into inbox_jobs default values returning id")[0][0]
+    house.query(
+        "insert into inbox_files (job_id, name, storage_key) values (%s, 'a.txt', %s)", job_id, key
+    )
+    job = house.finished(job_id)
+    assert job["result"]["results"][0]["label"] == "invoice"
+
+
+def test_the_run_in_prefect_bears_the_jobs_name_and_no_files(house: House, tmp_path: Path) -> None:
+    """Ops people find a job's run; Prefect's database never learns a file's name or text."""
+    secret = tmp_path / "Kündigung-Müller.txt"
+    secret.write_text("Dear Mr Zyzzyva,\nthank you for your letter.\nYours sincerely,\n")
+    broken = tmp_path / "Zyzzyva.pdf"
+    broken.write_bytes(b"%PDF-1.7\nZyzzyva")
+    job_id = house.submit([secret, broken])
+    house.finished(job_id)
+    api = f"{house.url('Prefect')}/api"
+    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+        body = {"flow_runs": {"name": {"any_": [f"job-{job_id}"]}}}
+
+        def ended() -> bool:
+            runs = client.post("/flow_runs/filter", json=body).json()
+            return [run["state_type"] for run in runs] == ["COMPLETED"]
+
+        wait_until(ended, 30, house.logs)
+        runs = client.post("/flow_runs/filter", json=body)
+        assert runs.json()[0]["parameters"] == {"job_id": str(job_id)}
+        tasks = client.post("/task_runs/filter", json=body)
+        names = {run["name"] for run in tasks.json()}
+        assert names >= {"extract-1", "extract-2", "classify-1"}
+        logs = client.post("/logs/filter", json={"limit": 200, "sort": "TIMESTAMP_DESC"})
+        everything = runs.text + tasks.text + logs.text + house.logs()
+    assert "Zyzzyva" not in everything
+    assert "Müller" not in everything
+
+
+def test_a_running_job_is_cancelled(house: House, letters: list[Path]) -> None:
+    """The job ends as cancelled within seconds, and its compute is gone."""
+    job_id = house.submit(letters * 5)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
+    answer = httpx.post(f"{house.url('API')}/job/{job_id}/cancel", timeout=30, trust_env=False)
+    assert answer.status_code == 202
+    wait_until(lambda: house.job(job_id)["status"] == "cancelled", 10, house.logs)
+    states = {one["status"] for one in house.job(job_id)["result"]["results"]}
+    assert states == {"completed", "cancelled"}
+
+
+def test_a_run_cancelled_in_prefect_cancels_the_job(house: House, letters: list[Path]) -> None:
+    """Who presses cancel in Prefect's pages has cancelled the job."""
+    job_id = house.submit(letters * 5)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
+    api = f"{house.url('Prefect')}/api"
+    body = {"flow_runs": {"name": {"any_": [f"job-{job_id}"]}}}
+    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+        run = client.post("/flow_runs/filter", json=body).json()[0]
+        client.post(
+            f"/flow_runs/{run['id']}/set_state",
+            json={"state": {"type": "CANCELLING", "name": "Cancelling"}},
+        ).raise_for_status()
+    wait_until(lambda: house.job(job_id)["status"] == "cancelled", 60, house.logs)
+
+
+def test_a_killed_worker_loses_nothing(house: House, letters: list[Path]) -> None:
+    """Kill -9 of the worker and the run: another goes on, and finished files are not redone."""
+    job_id = house.submit(letters)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 2, 120, house.logs)
+    for victim in [*house.children("worker"), *house.children("prefect.engine")]:
+        victim.kill()
+    done = finished_files(house, job_id)
+    assert 2 <= len(done) < len(letters)
+    job = house.finished(job_id)
+    assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
+    assert job["attempt"] >= 2
+    assert finished_files(house, job_id).items() >= done.items()
+    wait_until(lambda: bool(house.children("worker")), 30, house.log)
+
+
+def finished_files(house: House, job_id: UUID) -> dict[int, object]:
+    """When each finished file was finished, by its number."""
+    rows = house.query(
+        "select number, finished_at from inbox_files where job_id = %s and finished_at is not null",
+        job_id,
+    )
+    return dict(rows)
+
+
+def test_ctrl_c_stops_everything(build: Callable[..., House], letters: list[Path]) -> None:
+    """Within ten seconds, in the middle of a job, leaving no process; the job goes on next time."""
+    house = build()
+    job_id = house.submit(letters)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
+    family = house.process.children(recursive=True)
+    assert house.stop(signal.SIGINT) < STOP_SECONDS
+    assert not [process for process in family if process.is_running()]
+    again = build()
+    job = again.finished(job_id)
+    assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
+    charged = again.query("select charged_attempts from inbox_jobs where id = %s", job_id)
+    assert charged == [(0,)]
+
+
+def test_a_kill_of_everything_is_survived(build: Callable[..., House], letters: list[Path]) -> None:
+    """Power loss: every process is killed at once; the next start completes the job."""
+    house = build()
+    job_id = house.submit(letters)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
+    family = [*house.process.children(recursive=True), house.process]
+    for process in family:
+        process.send_signal(signal.SIGSTOP)
+    for process in family:
+        process.kill()
+    psutil.wait_procs(family, timeout=10)
+    job = build().finished(job_id)
+    assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: PDEATHSIG")
+def test_a_killed_owner_leaves_no_process(build: Callable[..., House]) -> None:
+    """Kill -9 of `inbox up` itself takes its parts with it."""
+    house = build()
+    family = house.process.children(recursive=True)
+    house.process.kill()
+    house.stop()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive

@@ -1,0 +1,75 @@
+"""One real Postgres for the whole run, and a database of its own for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from inbox.embedded import EmbeddedPostgres
+from inbox.settings import Settings
+from inbox.store import migrate
+
+if TYPE_CHECKING:
+    from inbox.service import Inbox
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A running server with a migrated database to clone from."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("database")) as server:
+        server.ensure_database(TEMPLATE)
+        migrate(server.url(TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of this test's own, with nothing in it."""
+    yield from _database(postgres, "template1")
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    yield from _database(postgres, TEMPLATE)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings for a database and folders of this test's own."""
+    return Settings(
+        _env_file=None,
+        data_dir=tmp_path / "data",
+        database_url=SecretStr(database_url),
+        classifier="lexicon",
+        port=0,
+    )
+
+
+@pytest.fixture
+def inbox(settings: Settings) -> Iterator[Inbox]:
+    """The door, on a database and folders of this test's own."""
+    from inbox.service import Inbox
+
+    with Inbox(settings) as opened:
+        yield opened
+
+
+def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {name} template {template}").format(**names))
+        try:
+            yield server.url(name)
+        finally:
+            connection.execute(sql.SQL("drop database {name} with (force)").format(**names))

@@ -1,0 +1,193 @@
+"""Pictures and OCR."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from inbox.errors import ConfigurationError, CorruptFile, TooManyPages
+from inbox.extract import image, ocr
+from inbox.extract.ocr import Line, Reading, ladder, program
+from inbox.extract.options import Options
+from inbox.model import PageSource
+
+OPTIONS = Options()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"])
+def test_every_format_is_read(letter: Image.Image, saved: Callable[..., bytes], kind: str) -> None:
+    """Print in each picture format comes out as text, marked as OCR."""
+    (page,) = image.read(saved(letter, kind), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+    assert page.source is PageSource.OCR
+    assert page.engine == "tesserocr"
+    assert page.confidence > 0.8
+
+
+def test_every_page_of_a_fax_is_read(drawn: Callable[..., Image.Image]) -> None:
+    """A TIFF of three pictures is three pages."""
+    words = ("the first page of the fax", "the second page of the fax", "the third page of the fax")
+    first, *others = (drawn((line, line)) for line in words)
+    out = io.BytesIO()
+    first.save(out, "TIFF", save_all=True, append_images=others)
+    pages = image.read(out.getvalue(), OPTIONS)
+    assert [line in page.text for line, page in zip(words, pages, strict=True)] == [True] * 3
+    with pytest.raises(TooManyPages):
+        image.read(out.getvalue(), Options(max_pages=2))
+
+
+def test_transparent_paper_is_white(letter: Image.Image, saved: Callable[..., bytes]) -> None:
+    """Black print on nothing is read, not black on black."""
+    picture = Image.new("RGBA", letter.size, (0, 0, 0, 0))
+    picture.putalpha(letter.point(lambda level: 255 - level))
+    (page,) = image.read(saved(picture, "PNG"), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGB", "CMYK", "I;16"])
+def test_every_colour_mode_is_read(
+    letter: Image.Image, saved: Callable[..., bytes], mode: str
+) -> None:
+    """The way colours are stored does not matter."""
+    if mode == "I;16":
+        picture = Image.frombytes(
+            "I;16", letter.size, b"".join(struct.pack("<H", v * 256) for v in letter.tobytes())
+        )
+    else:
+        picture = letter.convert(mode)
+    (page,) = image.read(saved(picture, "TIFF"), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_turned_pictures_are_read(
+    letter: Image.Image, saved: Callable[..., bytes], turn: int
+) -> None:
+    """A page photographed sideways or upside down is read."""
+    (page,) = image.read(saved(letter.rotate(turn, expand=True), "PNG"), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+
+
+def test_the_camera_says_which_way_is_up(letter: Image.Image, saved: Callable[..., bytes]) -> None:
+    """The orientation that a camera notes is followed."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (page,) = image.read(saved(letter.rotate(90, expand=True), "JPEG", exif=exif), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+
+
+def test_small_print_is_enlarged(
+    drawn: Callable[..., Image.Image], saved: Callable[..., bytes]
+) -> None:
+    """A small picture of a page is read."""
+    small = drawn(size=40)
+    small = small.resize((small.width // 3, small.height // 3), Image.Resampling.LANCZOS)
+    (page,) = image.read(saved(small, "PNG"), OPTIONS)
+    assert "Northwind Trading Company" in page.text
+
+
+def test_resolution_is_not_made_up(letter: Image.Image, saved: Callable[..., bytes]) -> None:
+    """A stated resolution is used where it can be true; 72 dpi of a camera is not."""
+    (_, dpi), *_ = image._pictures(saved(letter, "PNG", dpi=(150, 150)), 1)
+    assert dpi == 300  # doubled with the picture
+    (_, dpi), *_ = image._pictures(saved(letter, "PNG", dpi=(72, 72)), 1)
+    assert dpi == 2 * round(1300 / 11.7)
+
+
+def test_a_shadow_does_not_swallow_the_print(
+    letter: Image.Image, saved: Callable[..., bytes]
+) -> None:
+    """Print in the shade of a photograph is read as well as print in the light."""
+    shade = Image.linear_gradient("L").rotate(90).resize(letter.size)
+    shaded = Image.composite(
+        letter, Image.new("L", letter.size, 0), shade.point(lambda v: 40 + v * 3 // 4)
+    )
+    (page,) = image.read(saved(shaded, "PNG"), OPTIONS)
+    for word in ("Northwind", "Company", "attached", "thirty", "promptly"):
+        assert word in page.text
+
+
+def test_empty_paper_and_blots_differ(
+    drawn: Callable[..., Image.Image], saved: Callable[..., bytes]
+) -> None:
+    """White paper is blank; marks that are no print are unreadable."""
+    paper = drawn(())
+    assert image.read(saved(paper, "PNG"), OPTIONS)[0].source is PageSource.BLANK
+    paper.paste(0, (300, 20, 900, 140))
+    assert image.read(saved(paper, "PNG"), OPTIONS)[0].source is PageSource.UNREADABLE
+
+
+def test_without_an_engine_print_is_unreadable(
+    letter: Image.Image, saved: Callable[..., bytes]
+) -> None:
+    """With OCR off a picture is not an empty success."""
+    (page,) = image.read(saved(letter, "PNG"), Options(ocr_engine="none"))
+    assert page.source is PageSource.UNREADABLE
+
+
+def test_a_picture_cut_short_is_corrupt(letter: Image.Image, saved: Callable[..., bytes]) -> None:
+    """Half a picture is corrupt."""
+    data = saved(letter, "JPEG")
+    with pytest.raises(CorruptFile):
+        image.read(data[: len(data) // 2], OPTIONS)
+
+
+def test_absurd_sizes_are_refused() -> None:
+    """A few bytes that claim a gigapixel are refused without decoding."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"x"))
+    with pytest.raises(CorruptFile, match="pixels"):
+        image.read(data + chunk(b"IEND", b""), OPTIONS)
+
+
+def test_formats_outside_the_list_are_refused(
+    letter: Image.Image, saved: Callable[..., bytes]
+) -> None:
+    """A format that nobody allowed is not decoded, though the library could."""
+    with pytest.raises(CorruptFile):
+        image.read(saved(letter, "PPM"), OPTIONS)
+
+
+def test_noise_is_worth_less_than_words() -> None:
+    """Between two readings, the one with words wins over the one with specks."""
+    specks = Reading("", 0.5, 9, tuple(Line("a, i: 'o _ x e", 0.6) for _ in range(9)))
+    words = Reading("", 0.5, 2, (Line("Passport number", 0.5),))
+    assert ladder._better(specks, words) is words
+    assert ladder._better(words, specks) is words
+
+
+def test_the_program_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine that needs a program says so where there is none."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigurationError, match="INBOX_OCR_ENGINE"):
+        ocr.engine(Options(ocr_engine="pytesseract"))
+
+
+def test_words_of_the_program_become_lines() -> None:
+    """The program's table of words is put together to lines and paragraphs."""
+    rows = [
+        (1, 1, 1, 90.0, "Dear"), (1, 1, 1, 70.0, "Sir"), (1, 1, 2, 80.0, "thanks"),
+        (1, 1, 2, -1.0, " "), (1, 2, 1, 60.0, "Bye"),
+    ]  # fmt: skip
+    keys = ("block_num", "par_num", "line_num", "conf", "text")
+    reading = program._reading(dict(zip(keys, zip(*rows, strict=True), strict=True)))
+    assert reading.text == "Dear Sir\nthanks\n\nBye\n"
+    assert reading.words == 4
+    assert reading.confidence == pytest.approx(0.75)
+    assert reading.lines[0] == Line("Dear Sir", 0.8)
+
+
+def test_an_unknown_engine_is_a_configuration_error() -> None:
+    """An engine nobody wrote is refused by name."""
+    with pytest.raises(ConfigurationError, match="magic"):
+        ocr.engine(Options(ocr_engine="magic"))

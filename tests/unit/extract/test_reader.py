@@ -1,0 +1,162 @@
+"""The door: a path in, a document out."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import docx
+import pikepdf
+import pytest
+from PIL import Image
+
+from inbox import errors
+from inbox.extract import Reader
+from inbox.model import PageSource
+from inbox.settings import Settings
+
+
+def test_a_text_is_read(reader: Reader, put: Callable[[bytes], Path]) -> None:
+    """Bytes go in, a document with one native page comes out."""
+    document = reader.read(put("Grüße aus Köln.\n".encode()))
+    assert document.media_type == "text/plain"
+    assert document.text == "Grüße aus Köln."
+    assert document.pages[0].source is PageSource.NATIVE
+
+
+def test_a_scan_is_read(
+    reader: Reader, put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
+) -> None:
+    """A scanned page goes through OCR in the child."""
+    document = reader.read(put(pdf.page(picture=letter).bytes()))
+    assert document.media_type == "application/pdf"
+    assert document.ocr_pages == 1
+    assert "Northwind Trading Company" in document.text
+
+
+def test_office_files_are_read(reader: Reader, put: Callable[[bytes], Path]) -> None:
+    """What needs the large libraries is read in the process that has them."""
+    made, out = docx.Document(), io.BytesIO()
+    made.add_paragraph("The lease begins in May.")
+    made.save(out)
+    document = reader.read(put(out.getvalue()))
+    assert document.media_type.endswith("wordprocessingml.document")
+    assert document.text == "The lease begins in May."
+
+
+def test_mail_of_markup_is_read(reader: Reader, put: Callable[[bytes], Path]) -> None:
+    """A mail that turns out to need the large libraries gets them."""
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@example.org", "Offer"
+    message.set_content("<p>Only <i>markup</i></p>", subtype="html")
+    document = reader.read(put(message.as_bytes()))
+    assert document.media_type == "message/rfc822"
+    assert "Only markup" in document.text
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", errors.EmptyFile),
+        (bytes(range(256)) * 4, errors.UnsupportedType),
+        (b"%PDF-1.7\nnothing more", errors.CorruptFile),
+        (b"\x89PNG\r\n\x1a\nnothing more", errors.CorruptFile),
+        (b"PK\x03\x04nothing more", errors.CorruptFile),
+    ],
+)
+def test_what_cannot_be_read_has_a_code(
+    reader: Reader, put: Callable[[bytes], Path], data: bytes, error: type[errors.InboxError]
+) -> None:
+    """A file that cannot be read raises the error that says why, and may not be retried."""
+    with pytest.raises(error) as caught:
+        reader.read(put(data))
+    assert not caught.value.retry
+
+
+def test_a_locked_file_is_encrypted(reader: Reader, put: Callable[[bytes], Path], pdf: Any) -> None:
+    """The error of the child arrives as the same class."""
+    data = pdf.page("secret").bytes(encryption=pikepdf.Encryption(owner="o", user="u"))
+    with pytest.raises(errors.EncryptedFile):
+        reader.read(put(data))
+
+
+def test_limits_come_from_the_settings(
+    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
+) -> None:
+    """Pages and time are limited as the settings say."""
+    data = pdf.page("one").page("two").bytes()
+    with (
+        Reader(Settings(_env_file=None, max_pages=1)) as strict,
+        pytest.raises(errors.TooManyPages),
+    ):
+        strict.read(put(data))
+    scan = pdf.page(picture=letter).bytes()
+    with (
+        Reader(Settings(_env_file=None, file_timeout_seconds=0.05)) as hasty,
+        pytest.raises(errors.ReadTimeout),
+    ):
+        hasty.read(put(scan))
+
+
+def test_a_missing_engine_is_a_configuration_error(
+    put: Callable[[bytes], Path], letter: Image.Image, saved: Callable[..., bytes]
+) -> None:
+    """A language that is not installed is not blamed on the file."""
+    with (
+        Reader(Settings(_env_file=None, ocr_languages="xyz")) as reader,
+        pytest.raises(errors.ConfigurationError, match="xyz"),
+    ):
+        reader.read(put(saved(letter, "PNG")))
+
+
+def test_an_aborted_read_says_cancelled(reader: Reader, put: Callable[[bytes], Path]) -> None:
+    """A read whose event is set already ends as cancelled."""
+    abort = threading.Event()
+    abort.set()
+    with pytest.raises(errors.JobCancelled):
+        reader.read(put(b"some text"), abort=abort)
+
+
+def test_many_threads_read_at_once(reader: Reader, tmp_path: Path) -> None:
+    """Every thread gets its own document."""
+    paths = []
+    for number in range(24):
+        paths.append(tmp_path / f"{number}")
+        paths[-1].write_text(f"document number {number}")
+    with ThreadPoolExecutor(6) as pool:
+        texts = [document.text for document in pool.map(reader.read, paths)]
+    assert texts == [f"document number {number}" for number in range(24)]
+
+
+def test_the_name_does_not_matter(reader: Reader, tmp_path: Path, pdf: Any) -> None:
+    """The type is told by content; a wrong name changes nothing."""
+    path = tmp_path / "picture.png"
+    path.write_bytes(pdf.page("These words are in a PDF, whatever its name is.").bytes())
+    assert reader.read(path).media_type == "application/pdf"
+
+
+def test_a_missing_file_is_the_callers_problem(reader: Reader, tmp_path: Path) -> None:
+    """A path without a file raises what opening it raises."""
+    with pytest.raises(FileNotFoundError):
+        reader.read(tmp_path / "nothing")
+
+
+def test_reading_asks_nothing_of_the_network(put: Callable[[bytes], Path]) -> None:
+    """Office files and web pages are read without a single connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        page = (
+            f'<html><head><link rel="stylesheet" href="http://127.0.0.1:{port}/a.css"></head><body>'
+            f'<img src="http://127.0.0.1:{port}/b.png"><p>Words on the page</p></body></html>'
+        )
+        with Reader(Settings(_env_file=None)) as reader:
+            assert "Words on the page" in reader.read(put(page.encode())).text
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -1,0 +1,361 @@
+"""The sandbox against parsers that fail in every way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from inbox import errors
+from inbox.extract.sandbox import Limits, Sandbox
+
+LIMITS = Limits(memory_bytes=512 * 1024 * 1024, cpu_seconds=60)
+
+# Doubles that fail: what no sound parser does.
+FAULTS = """
+import errno, json, os, pathlib, signal, subprocess, sys, tempfile, time
+from inbox.errors import CorruptFile
+
+def warm(argument):
+    pass
+
+def task(data, argument):
+    return globals()[argument["do"]](data, argument)
+
+def echo(data, argument):
+    return {"data": data.decode(), "pid": os.getpid(), "threads": os.cpu_count()}
+
+def environment(data, argument):
+    return dict(os.environ)
+
+def hang(data, argument):
+    pathlib.Path(argument["mark"]).write_text(str(os.getpid()))
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    time.sleep(1000)
+
+def spin(data, argument):
+    while True:
+        pass
+
+def hog(data, argument):
+    return len(bytearray(4 * 1024 ** 3))
+
+def fault(data, argument):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def leave(data, argument):
+    os._exit(0)
+
+def full(data, argument):
+    raise OSError(errno.ENOSPC, "secret words")
+
+def bug(data, argument):
+    raise KeyError("secret words")
+
+def corrupt(data, argument):
+    raise CorruptFile("It is broken.")
+
+def litter(data, argument):
+    handle, path = tempfile.mkstemp()
+    os.write(handle, b"x")
+    return path
+
+def big(data, argument):
+    return "x" * argument["size"]
+
+def write_much(data, argument):
+    with tempfile.TemporaryFile() as file:
+        for _ in range(100):
+            file.write(bytes(1024 * 1024))
+
+def noise(data, argument):
+    print("words of the document", flush=True)
+    os.write(2, b"words of the document")
+"""
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the module of failing doubles, on the path of zygotes."""
+    folder = tmp_path_factory.mktemp("faults")
+    (folder / "inbox_faults.py").write_text(FAULTS)
+    with pytest.MonkeyPatch.context() as patch:
+        path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        patch.setenv("PYTHONPATH", os.pathsep.join(path))
+        patch.setenv("INBOX_SECRET", "top secret")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def sandbox(faults: Path) -> Iterator[Sandbox]:
+    """A sandbox whose tasks are the doubles."""
+    with Sandbox("inbox_faults:task", "inbox_faults:warm", {}, {"GIVEN": "yes"}) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file that says hello."""
+    path = tmp_path / "file"
+    path.write_text("hello")
+    return path
+
+
+def gone(pid: int) -> bool:
+    """Whether the process is over; waits for what is already on its way."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(10)
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def wait_for(mark: Path) -> int:
+    """The number that a child writes once it runs."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return int(mark.read_text())
+        threading.Event().wait(0.01)
+    raise AssertionError("the child never ran")
+
+
+def run(sandbox: Sandbox, file: Path, do: str, **argument: object) -> Any:
+    """One call with the usual limits."""
+    return sandbox.run(file, {"do": do, **argument}, limits=LIMITS, seconds=30)
+
+
+def test_a_call_runs_in_another_process(sandbox: Sandbox, file: Path) -> None:
+    """The task gets the bytes of the file, and not in this process."""
+    answer = run(sandbox, file, "echo")
+    assert answer["data"] == "hello"
+    assert answer["pid"] != os.getpid()
+    assert run(sandbox, file, "echo")["pid"] != answer["pid"]
+
+
+def test_no_secret_is_in_the_environment(sandbox: Sandbox, file: Path) -> None:
+    """The child sees what it is given and what a program needs to start, and nothing else."""
+    seen = run(sandbox, file, "environment")
+    assert seen["GIVEN"] == "yes"
+    assert not {name for name in seen if name.startswith("INBOX_")}
+    assert "HOME" not in seen
+
+
+def test_large_answers_come_whole(sandbox: Sandbox, file: Path) -> None:
+    """An answer larger than any pipe's buffer arrives."""
+    assert len(run(sandbox, file, "big", size=5_000_000)) == 5_000_000
+
+
+def test_calls_from_many_threads_do_not_mix(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Each thread gets the answer to its own file."""
+    wrong: list[int] = []
+
+    def one(number: int) -> None:
+        path = tmp_path / str(number)
+        path.write_text(f"file {number}")
+        answers = [run(sandbox, path, "echo")["data"] for _ in range(5)]
+        wrong.extend(number for answer in answers if answer != f"file {number}")
+
+    threads = [threading.Thread(target=one, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("do", "error"),
+    [
+        ("fault", errors.ReaderCrashed),
+        ("hog", errors.ReaderCrashed),
+        ("leave", errors.ReaderCrashed),
+        ("bug", errors.ReaderCrashed),
+        ("full", errors.NoSpace),
+        ("corrupt", errors.CorruptFile),
+    ],
+)
+def test_what_goes_wrong_has_a_name(
+    sandbox: Sandbox, file: Path, do: str, error: type[errors.InboxError]
+) -> None:
+    """Every death of a child is an error with a code, without a word of the document."""
+    with pytest.raises(error) as caught:
+        run(sandbox, file, do)
+    assert "secret" not in str(caught.value)
+    assert run(sandbox, file, "echo")["data"] == "hello"
+
+
+def test_a_child_that_hangs_is_stopped_on_the_clock(
+    sandbox: Sandbox, file: Path, tmp_path: Path
+) -> None:
+    """A parser that never returns ends at the limit, with all that it started."""
+    mark = tmp_path / "mark"
+    limits = LIMITS.model_copy(update={"processes": True})
+    with pytest.raises(errors.ReadTimeout):
+        sandbox.run(file, {"do": "hang", "mark": str(mark)}, limits=limits, seconds=1.0)
+    pid = int(mark.read_text())
+    assert gone(pid)
+    helpers = [one for one in psutil.process_iter() if _group(one.pid) == pid]
+    assert all(gone(one.pid) for one in helpers)
+
+
+def _group(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getpgid(pid)
+    return None
+
+
+def test_a_child_that_spins_is_stopped_by_its_processor_time(sandbox: Sandbox, file: Path) -> None:
+    """A parser that computes for ever ends at its limit of processor time."""
+    limits = LIMITS.model_copy(update={"cpu_seconds": 1})
+    with pytest.raises(errors.ReadTimeout, match="processor"):
+        sandbox.run(file, {"do": "spin"}, limits=limits, seconds=60)
+
+
+def test_a_child_cannot_fill_the_disk(sandbox: Sandbox, file: Path) -> None:
+    """Writing more than the limit fails in the child."""
+    limits = LIMITS.model_copy(update={"file_bytes": 1024 * 1024})
+    with pytest.raises(errors.ReaderCrashed):
+        sandbox.run(file, {"do": "write_much"}, limits=limits, seconds=30)
+
+
+def test_abort_stops_the_child_at_once(sandbox: Sandbox, file: Path, tmp_path: Path) -> None:
+    """Setting the event ends a call that would last, and its process."""
+    abort, mark, taken = threading.Event(), tmp_path / "mark", []
+
+    def call() -> None:
+        with pytest.raises(errors.JobCancelled):
+            sandbox.run(
+                file, {"do": "hang", "mark": str(mark)}, limits=LIMITS, seconds=60, abort=abort
+            )
+        taken.append(time.monotonic())
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    pid = wait_for(mark)
+    set_at = time.monotonic()
+    abort.set()
+    thread.join(10)
+    assert taken
+    assert taken[0] - set_at < 1.0  # 0.1 s on an idle machine
+    assert gone(pid)
+
+
+def test_temporary_files_of_a_child_are_removed(sandbox: Sandbox, file: Path) -> None:
+    """What a parser leaves in the temporary folder goes with it."""
+    path = Path(str(run(sandbox, file, "litter")))
+    assert path.parent != Path(tempfile.gettempdir())
+    assert not path.exists()
+
+
+def test_a_child_has_no_voice(
+    sandbox: Sandbox, file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a parser prints never reaches the worker's output."""
+    run(sandbox, file, "noise")
+    out, err = capfd.readouterr()
+    assert "words" not in out + err
+
+
+def test_a_killed_zygote_is_replaced(faults: Path, file: Path) -> None:
+    """After kill -9 of the zygote the next call works."""
+    with Sandbox("inbox_faults:task", "inbox_faults:warm", {}, {}) as sandbox:
+        run(sandbox, file, "echo")
+        (zygote,) = _zygotes(os.getpid(), faults)
+        zygote.kill()
+        assert gone(zygote.pid)
+        assert run(sandbox, file, "echo")["data"] == "hello"
+
+
+def _zygotes(parent: int, faults: Path) -> list[psutil.Process]:
+    """The zygotes of a process that serve this module's tasks, newest last."""
+    children = psutil.Process(parent).children()
+    found = [one for one in children if "inbox.extract.sandbox.zygote" in one.cmdline()]
+    return sorted(found, key=lambda one: one.create_time())[-1:]
+
+
+def test_closing_ends_the_processes_and_removes_the_folder(faults: Path, file: Path) -> None:
+    """After close no process and no temporary file is left, and calls fail."""
+    sandbox = Sandbox("inbox_faults:task", "inbox_faults:warm", {}, {})
+    scratch = Path(str(run(sandbox, file, "litter"))).parent.parent
+    (zygote,) = _zygotes(os.getpid(), faults)
+    assert scratch.exists()
+    sandbox.close()
+    sandbox.close()
+    assert gone(zygote.pid)
+    assert not scratch.exists()
+    with pytest.raises(errors.ReaderCrashed):
+        run(sandbox, file, "echo")
+
+
+def test_a_zygote_that_cannot_start_is_a_configuration_error(file: Path) -> None:
+    """A missing library is said to be one, not blamed on the file."""
+    with (
+        Sandbox("inbox_missing:task", "inbox_missing:warm", {}, {}) as sandbox,
+        pytest.raises(errors.ConfigurationError),
+    ):
+        run(sandbox, file, "echo")
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from inbox.extract.sandbox import Limits, Sandbox
+limits = Limits(memory_bytes=512 * 1024 * 1024, cpu_seconds=60, processes=True)
+sandbox = Sandbox("inbox_faults:task", "inbox_faults:warm", {}, {})
+argument = {"do": "hang", "mark": sys.argv[2]}
+sandbox.run(Path(sys.argv[1]), argument, limits=limits, seconds=600)
+"""
+
+
+@pytest.mark.parametrize("victim", ["owner", "zygote"])
+def test_kill_nine_leaves_no_process(faults: Path, file: Path, tmp_path: Path, victim: str) -> None:
+    """Kill -9 of the worker, or of the zygote, leaves no child and no temporary file."""
+    mark, temporary = tmp_path / "mark", tmp_path / "tmp"
+    temporary.mkdir()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(OWNER), str(file), str(mark)],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        child = wait_for(mark)
+        (zygote,) = _zygotes(owner.pid, faults)
+        if victim == "zygote":
+            mark.unlink()
+            zygote.kill()
+            assert gone(child)
+            child = wait_for(mark)  # tried once more, with a new zygote
+            (zygote,) = _zygotes(owner.pid, faults)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+        assert gone(zygote.pid)
+        assert gone(child)
+        assert not list(temporary.iterdir())
+    finally:
+        owner.kill()
+        owner.wait()
+
+
+def test_overhead_of_a_call_is_small(sandbox: Sandbox, file: Path) -> None:
+    """A warm call costs milliseconds, not the start of an interpreter."""
+    run(sandbox, file, "echo")
+    taken = []
+    for _ in range(20):
+        start = time.perf_counter()
+        run(sandbox, file, "echo")
+        taken.append(time.perf_counter() - start)
+    assert min(taken) < 0.05
