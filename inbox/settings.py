@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 for a free one.")
     allow_open: bool = Field(
-        False,
+        default=False,
         description="Listen on an address that other machines reach, though the API asks nobody "
         "who they are: for container networks behind a gateway.",
     )

@@ -21,6 +21,7 @@ from inbox.api.problems import problem, responses
 from inbox.api.uploads import Submission, receive
 from inbox.errors import (
     ConfigurationError,
+    InboxError,
     InvalidRequest,
     JobNotFound,
     StoreUnavailable,
@@ -85,11 +86,11 @@ async def submit(request: Request, response: Response, inbox: Door) -> Accepted:
     try:
         submission = await receive(request, inbox.blobs, inbox.settings, job_id)
         ahead = await run_in_threadpool(_files_ahead, inbox)
-        job = await run_in_threadpool(inbox.submit, job_id, submission.uploads, submission.labels)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await run_in_threadpool(inbox.blobs.delete_job, job_id)
         raise
+    job = await run_in_threadpool(_queue, inbox, job_id, submission)
     endpoint = f"/job/{job_id}"
     response.headers["Location"] = endpoint
     response.headers["Retry-After"] = str(POLL_SECONDS)
@@ -101,6 +102,16 @@ async def submit(request: Request, response: Response, inbox: Door) -> Accepted:
         status_endpoint=endpoint,
         estimated_time_seconds=_estimate(inbox, submission, ahead),
     )
+
+
+def _queue(inbox: Inbox, job_id: UUID, submission: Submission) -> Job:
+    try:
+        return inbox.submit(job_id, submission.uploads, submission.labels)
+    except StoreUnavailable:
+        raise  # the row may have been written, so its files must stay
+    except InboxError:
+        inbox.blobs.delete_job(job_id)
+        raise
 
 
 @router.get("/job/{job_id}", responses=responses(JobNotFound, InvalidRequest, StoreUnavailable))

@@ -96,6 +96,7 @@ class FolderWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._part.replace(self._target)
+            _sync_folder(self._target.parent)
         return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
 
 
@@ -111,6 +112,15 @@ def _disk_error(failure: OSError) -> InboxError:
     if failure.errno in FULL:
         return NoSpace("the disk of the blob folder is full")
     return BlobsUnavailable(f"the blob folder cannot be written: {failure.strerror}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

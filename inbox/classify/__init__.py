@@ -29,11 +29,7 @@ class Classifier(Protocol):
 
 
 def open_classifier(settings: Settings) -> Classifier:
-    """The classifier that `settings` ask for.
-
-    Raises:
-        ConfigurationError: the model's settings cannot work.
-    """
+    """The classifier that `settings` ask for; nothing is connected yet."""
     if settings.uses_model:
         from inbox.classify.llm import ModelClassifier
 

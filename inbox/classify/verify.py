@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 from inbox.classify import patterns
@@ -18,6 +20,7 @@ _SEARCHED = 60_000  # characters of a document that are searched for evidence
 _LONGEST_LINE = 2000
 _MOST_WANTED = 10
 _LONGEST_WANTED = 1000
+_SOLID = re.compile(r"\S+")
 
 
 class _Line(NamedTuple):
@@ -63,22 +66,59 @@ def find_quotes(document: Document, wanted: Iterable[str]) -> tuple[Evidence, ..
     Runs of white space and case may differ between a wanted quote and the page; what is returned is
     always the page's own text, cut to 200 characters. Quotes that stand nowhere are left out.
     """
+    pages = [_Flat(page.text) for page in document.pages]
     found: list[Evidence] = []
     for quote in islice(wanted, _MOST_WANTED):
         words = quote[:_LONGEST_WANTED].split()
         if len("".join(words)) < _SHORTEST_QUOTE:
             continue
-        pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
-        for index, page in enumerate(document.pages, 1):
-            hit = pattern.search(page.text)
-            if hit:
-                evidence = Evidence(quote=hit.group()[:LONGEST_QUOTE].rstrip(), page=index)
+        for index, page in enumerate(pages, 1):
+            stretch = page.find(words)
+            if stretch is not None:
+                evidence = Evidence(quote=stretch[:LONGEST_QUOTE].rstrip(), page=index)
                 if evidence not in found:
                     found.append(evidence)
                 break
         if len(found) == MOST_QUOTES:
             break
     return tuple(found)
+
+
+class _Flat:
+    """A page in lower case with single spaces, and the way back to the page's own characters."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        return [word.span() for word in _SOLID.finditer(self._text)]
+
+    @cached_property
+    def _flat(self) -> str:
+        return " ".join(_lower(self._text[start:end]) for start, end in self._spans)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        lengths = (end - start + 1 for start, end in self._spans)
+        return list(accumulate(lengths, initial=0))
+
+    def find(self, words: Sequence[str]) -> str | None:
+        wanted = " ".join(map(_lower, words))
+        at = self._flat.find(wanted)
+        if at < 0:
+            return None
+        return self._text[self._own(at) : self._own(at + len(wanted) - 1) + 1]
+
+    def _own(self, at: int) -> int:
+        word = bisect_right(self._starts, at) - 1
+        return self._spans[word][0] + at - self._starts[word]
+
+
+def _lower(word: str) -> str:
+    lowered = word.lower()
+    # Where lower case has another length, positions would no longer agree.
+    return lowered if len(lowered) == len(word) else word
 
 
 def _scored_lines(

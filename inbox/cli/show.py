@@ -50,7 +50,10 @@ def results_table(results: Iterable[FileResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("#", "file", "status", "label", "conf.", "pages", "ocr", "review or error"):
         right = column in {"#", "conf.", "pages", "ocr"}
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        wraps = column in {"file", "review or error"}
+        table.add_column(
+            column, justify="right" if right else "left", overflow="fold", no_wrap=not wraps
+        )
     for result in results:
         table.add_row(
             str(result.number),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -141,6 +141,8 @@ class Stack:
             part.process = self._spawn(part.name, part.command, part.environment)
             part.started_at = time.monotonic()
             self._say(f"{part.name} had died (exit code {code}) and was started again")
+            if part.name == "worker":
+                self._dispatch_now()
 
     # -- the parts ------------------------------------------------------------------
 
@@ -176,6 +178,17 @@ class Stack:
             process.stop(0)
             raise self._failed("deploy", process)
         self._say("deployments process-job and dispatch are registered")
+
+    def _dispatch_now(self) -> None:
+        """Start a dispatch run, as the one that ran may have died with its worker."""
+        with (
+            suppress(httpx.HTTPError),
+            httpx.Client(
+                base_url=f"{self.prefect_url}/api/", timeout=10, trust_env=False
+            ) as client,
+        ):
+            deployment = client.get("deployments/name/dispatch/dispatch").raise_for_status().json()
+            client.post(f"deployments/{deployment['id']}/create_flow_run", json={})
 
     def _environment(self, **extra: str) -> dict[str, str]:
         ours = {

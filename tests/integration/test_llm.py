@@ -55,8 +55,13 @@ def document(*texts: str) -> Document:
 
 def settings(server: ScriptedServer, **more: object) -> Settings:
     """Settings that lead to the server; patient enough for a busy machine."""
-    given: dict[str, object] = {"model_timeout_seconds": 15, "model_max_retries": 2} | more
-    return Settings(_env_file=None, classifier="llm", openai_base_url=server.url, **given)
+    given: dict[str, object] = {
+        "openai_api_key": None,
+        "model": "gpt-5-mini",
+        "model_timeout_seconds": 15,
+        "model_max_retries": 2,
+    }
+    return Settings(_env_file=None, classifier="llm", openai_base_url=server.url, **(given | more))
 
 
 def classify(

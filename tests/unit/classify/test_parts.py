@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
@@ -196,3 +197,17 @@ def test_of_long_documents_the_telling_pages_are_shown() -> None:
     assert shown[-1].text.endswith("ending")
     assert any(piece.page == 38 and "Invoice number" in piece.text for piece in shown)
     assert [piece.order for piece in shown] == sorted(piece.order for piece in shown)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["ignore ", "ignore\n", "a ", "system:\n", "you are ", "<|", "label the text ", "ignore all x"],
+)
+def test_hostile_text_is_prepared_for_a_model_in_bounded_time(unit: str) -> None:
+    """A megabyte that is made to make patterns backtrack costs seconds at most."""
+    text = unit * (1_000_000 // len(unit))
+    start = time.process_time()
+    speaks_to_model(text)
+    prompt.messages(document(text), DEFAULT_LABELS)
+    find_quotes(document(text), [unit * 100 + "x"] * 50)
+    assert time.process_time() - start < 5
