@@ -13,12 +13,14 @@ from rich.console import Console
 from inbox.cli.base import say
 from inbox.cli.follow import live
 from inbox.cli.show import show_job
+from inbox.errors import ConfigurationError
 from inbox.model import FileResult, Job
 from inbox.samples import Sample, write_samples
 from inbox.settings import Settings
 from inbox.up import Stack
 
 POLL_SECONDS = 0.25
+JOB_SECONDS = 600.0
 
 
 def run_demo(settings: Settings, say_event: Callable[[str], None]) -> bool:
@@ -33,7 +35,7 @@ def run_demo(settings: Settings, say_event: Callable[[str], None]) -> bool:
     with Stack(settings, say_event, 0, 0, environment) as stack:
         say_event(f"everything runs after {time.monotonic() - began:.0f} s; submitting")
         with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client:
-            job = follow(client, submit(client, samples))
+            job = follow(client, submit(client, samples), stack.watch)
         show_job(job, Console())
     wrong = compare(samples, job)
     for line in wrong:
@@ -56,15 +58,25 @@ def submit(client: httpx.Client, samples: Sequence[Sample]) -> UUID:
     return UUID(answer.json()["job_id"])
 
 
-def follow(client: httpx.Client, job_id: UUID) -> Job:
-    """Show the job live until it is over."""
+def follow(client: httpx.Client, job_id: UUID, watch: Callable[[], None]) -> Job:
+    """Show the job live until it is over, while `watch` keeps what it needs alive.
+
+    Raises:
+        ConfigurationError: it is not over after ten minutes.
+    """
+    until = time.monotonic() + JOB_SECONDS
     with live() as view:
-        while True:
+        while time.monotonic() < until:
+            watch()
             job = Job.model_validate_json(client.get(f"/job/{job_id}").raise_for_status().content)
             view.update(job)
             if job.status.terminal:
                 return job
             time.sleep(POLL_SECONDS)
+    raise ConfigurationError(
+        f"the job is not over after {JOB_SECONDS:.0f} s; try `inbox demo --keep FOLDER` and look "
+        "at FOLDER/logs"
+    )
 
 
 def compare(samples: Sequence[Sample], job: Job) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -99,7 +100,10 @@ class Stack:
 
     def start(self) -> None:
         """Start everything; returns when jobs can be submitted."""
-        (self._home / "logs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.rmtree(self._home / "tmp", ignore_errors=True)  # of a stack that was killed
+        for name in ("logs", "tmp"):
+            (self._home / name).mkdir(exist_ok=True, mode=0o700)
         prefect_database = self._start_postgres()
         applied = migrate(self.database_url)
         self._say(f"database is up to date ({len(applied)} migrations applied)")
@@ -197,6 +201,9 @@ class Stack:
             "INBOX_DATABASE_URL": self.database_url,
             "INBOX_PORT": str(self._api_port),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
+            # Prefect's worker wants a folder of a fixed name in here, which on a machine with
+            # several users belongs to whoever came first.
+            "TMPDIR": str(self._home / "tmp"),
         }
         theirs = {name: value for name, value in os.environ.items() if not _foreign(name)}
         return prefect_environment(self._home) | theirs | self._more | ours | extra
