@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -36,6 +37,21 @@ class Settings(BaseSettings):
         None,
         validation_alias=AliasChoices("INBOX_DATABASE_URL", "DATABASE_URL"),
         description="Postgres to use instead of the embedded one.",
+    )
+    supabase_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_SUPABASE_URL", "SUPABASE_URL"),
+        description="Supabase project to use over HTTP, where DATABASE_URL is not set.",
+    )
+    supabase_secret_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices(
+            "INBOX_SUPABASE_SECRET_KEY",
+            "SUPABASE_SECRET_KEY",
+            "INBOX_SUPABASE_SERVICE_ROLE_KEY",
+            "SUPABASE_SERVICE_ROLE_KEY",
+        ),
+        description="Its secret key; SUPABASE_SERVICE_ROLE_KEY is the older kind's name.",
     )
     pg_bin_dir: Path | None = Field(
         None,
@@ -123,6 +139,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def uses_supabase(self) -> bool:
+        """Whether rows and bytes are in a Supabase project, reached over HTTP."""
+        return self.supabase_url is not None and self.database_url is None
+
+    @property
     def uses_model(self) -> bool:
         """Whether documents go to a language model."""
         if self.classifier == "auto":
@@ -155,3 +176,20 @@ class Settings(BaseSettings):
                 "that wants no key"
             )
         return self
+
+
+def describe() -> str:
+    """Every setting as a Markdown table: variable, default, what it is for."""
+    rows = ["| variable | default | what it is for |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [f"INBOX_{name.upper()}"]
+        variables = ", ".join(f"`{each}`" for each in names)
+        rows.append(f"| {variables} | {_default(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "depends on the machine"
+    return "" if field.default is None else f"`{field.default}`"

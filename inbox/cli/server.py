@@ -61,6 +61,14 @@ def doctor(
     raise typer.Exit(Exit.FAILED if failed else Exit.OK)
 
 
+@app.command("settings")
+def print_settings() -> None:
+    """Print every setting with its default."""
+    from inbox.settings import describe
+
+    say(describe())
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
