@@ -155,6 +155,10 @@ def _check_text(name: str, description: str, number: int) -> None:
         raise InvalidLabels(f"The name of label {number} has characters that cannot be printed.")
     if len(name) > LONGEST_NAME:
         raise InvalidLabels(f"The name of label {number} is longer than {LONGEST_NAME} characters.")
+    if not description.isprintable():
+        raise InvalidLabels(
+            f"The description of label {number} has characters that cannot be printed."
+        )
     if len(description) > LONGEST_DESCRIPTION:
         raise InvalidLabels(
             f"The description of label {number} is longer than {LONGEST_DESCRIPTION} characters."

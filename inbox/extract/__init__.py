@@ -6,23 +6,32 @@ see the table in `inbox.extract.work`.
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import EmptyFile, ReaderCrashed
+from inbox.extract.fan import Fan
 from inbox.extract.office import SILENCE
 from inbox.extract.options import Options
-from inbox.extract.sandbox import Limits, Sandbox
+from inbox.extract.plan import Plan, settle
+from inbox.extract.sandbox import Limits, Sandbox, Signal
+from inbox.extract.slots import Slots, processors
 from inbox.extract.work import ELSEWHERE
 from inbox.model import Document
-from inbox.settings import Settings
+
+if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
+    from inbox.settings import Settings
 
 __all__ = ["Reader"]
 
 _ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
+    # A page takes 70 MB for a second; in large pieces they come at a quarter of the cost.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     # A process that forks must have one thread.
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -30,38 +39,68 @@ _ENVIRONMENT = {
 }
 
 
+class _Planned(BaseModel):
+    """What a child answers that was asked for a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    media_type: str
+    plan: Plan
+
+
 class Reader:
-    """Reads files of any kind. A context manager; any number of threads may read at once."""
+    """Reads files of any kind. A context manager; any number of threads may read at once.
+
+    The pages of one file that need OCR are read side by side, each in a process of its own; how
+    many at once is counted over all readers of this machine.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        options = Options.of(settings)
-        self._argument = options.model_dump(mode="json")
+        self._options = options = Options.of(settings)
+        self._argument = {"options": options.model_dump(mode="json")}
         self._seconds = settings.file_timeout_seconds
+        self._page_seconds = settings.page_timeout_seconds
         self._limits = Limits(
             memory_bytes=settings.file_memory_bytes,
             cpu_seconds=int(settings.file_timeout_seconds) + 1,
             processes=options.ocr_engine == "pytesseract",
         )
+        self._slots = Slots(settings.page_concurrency or processors())
         # Two, so that the many files that do not need the large libraries never carry them.
         self._light, self._office = (
-            Sandbox("inbox.extract.work:read", warm, self._argument, _ENVIRONMENT)
+            Sandbox("inbox.extract.work:work", warm, self._argument, _ENVIRONMENT)
             for warm in ("inbox.extract.work:warm_light", "inbox.extract.work:warm_office")
         )
 
-    def read(self, path: Path, *, abort: threading.Event | None = None) -> Document:
+    def read(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        abort: Signal | None = None,
+        on_page: Callable[[int, int], None] | None = None,
+    ) -> Document:
         """The text of the file at `path`, whose type is told by its content.
+
+        A page that fails, or takes too long, is unreadable; the others are kept.
 
         Args:
             path: the file.
+            name: what the file is called, where `path` does not say; a name that claims a format
+                which plain text cannot have is an error.
             abort: set from another thread to stop reading.
+            on_page: told, from one thread at a time, how many pages are done, and of how many.
 
         Raises:
             EmptyFile: the file has no bytes.
             UnsupportedType: no reader is for this kind of file.
             CorruptFile: it is damaged, or hostile.
+            TypeMismatch: it is plain text, and `name` claims a format that is not.
+            DecompressionBomb: it is built to become enormous when it is opened.
+            XmlDtdForbidden: it is XML with a document type of its own.
             EncryptedFile: it does not open without a password.
             TooManyPages: it has more pages than the settings allow.
-            ReadTimeout: it takes longer than the settings allow.
+            ReadTimeout: no page could be read in the time that the settings allow.
             ReaderCrashed: it takes more memory than allowed, or a library died of it.
             NoSpace: the disk is full.
             JobCancelled: `abort` was set.
@@ -71,11 +110,30 @@ class Reader:
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
         end = time.monotonic() + self._seconds
-        answer = None
+        planned = self._plan(path, name, end, abort)
+        plan = planned.plan
+        fan = Fan(
+            self._light,
+            self._slots,
+            path,
+            self._options,
+            limits=self._limits,
+            page_seconds=self._page_seconds,
+            end=end,
+            abort=abort,
+        )
+        fan.read(plan, on_page)
+        return Document(
+            media_type=planned.media_type,
+            pages=tuple(settle(plan, fan.found, fan.failed)),
+        )
+
+    def _plan(self, path: Path, name: str | None, end: float, abort: Signal | None) -> _Planned:
+        answer: Any = None
         for sandbox in (self._light, self._office):
             answer = sandbox.run(
                 path,
-                self._argument,
+                self._argument | {"name": name},
                 limits=self._limits,
                 seconds=end - time.monotonic(),
                 abort=abort,
@@ -83,7 +141,7 @@ class Reader:
             if answer != ELSEWHERE:
                 break
         try:
-            return Document.model_validate(answer)
+            return _Planned.model_validate(answer)
         except ValueError:  # the child is not trusted to be well-behaved
             raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
 

@@ -7,7 +7,8 @@ import re
 import zipfile
 import zlib
 
-from inbox.errors import CorruptFile, EncryptedFile, UnsupportedType
+from inbox.errors import CorruptFile, DecompressionBomb, EncryptedFile, UnsupportedType
+from inbox.extract import markup
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -35,7 +36,9 @@ def media_type(data: bytes) -> str:
     """The media type of a zip file, after checking that it is safe to open.
 
     Raises:
-        CorruptFile: it is damaged, or built to swell beyond all bounds.
+        CorruptFile: it is damaged.
+        DecompressionBomb: it is built to swell beyond all bounds.
+        XmlDtdForbidden: its markup declares a document type.
         EncryptedFile: its members are locked with a password.
         UnsupportedType: it is no office document.
     """
@@ -58,9 +61,9 @@ def _check_sizes(opened: zipfile.ZipFile) -> None:
     total = sum(member.file_size for member in members)
     packed = max(1, sum(member.compress_size for member in members))
     if len(members) > MAX_MEMBERS or total > MAX_TOTAL_BYTES:
-        raise CorruptFile("The zip container unpacks to more than any real document.")
+        raise DecompressionBomb("The zip container unpacks to more than any real document.")
     if total > RATIO_FROM_BYTES and total / packed > MAX_RATIO:
-        raise CorruptFile("The zip container is built to swell when it is opened.")
+        raise DecompressionBomb("The zip container is built to swell when it is opened.")
 
 
 def _kind(opened: zipfile.ZipFile) -> str:
@@ -88,9 +91,8 @@ def _check_markup(opened: zipfile.ZipFile) -> None:
         if not member.filename.endswith((".xml", ".rels", ".vml")):
             continue
         with opened.open(member) as part:
-            head = part.read(4096).replace(b"\0", b"")  # UTF-16 is allowed in XML
-        if re.search(rb"<!DOCTYPE|<!ENTITY", head):
-            raise CorruptFile("The office document declares XML entities, which none needs.")
+            head = part.read(markup.HEAD)
+        markup.refuse_doctype(head)
 
 
 def has_media(data: bytes) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from inbox.errors import CorruptFile, TooManyPages
-from inbox.extract import chars, ocr
+from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages
+from inbox.extract import chars, ocr, pixels
 from inbox.extract.ocr import ladder
 from inbox.extract.options import Options
+from inbox.extract.plan import Batch, Plan, Wanted
 from inbox.model import Page, PageSource
 
 if TYPE_CHECKING:
@@ -27,30 +29,79 @@ _SHEET_INCHES = 11.7
 # Spots darker than their surroundings; fewer than this share of a page is dust.
 _INK_SHARE = 0.0002
 _INK_CONTRAST = 48
+_MAX_CHANNELS = 4
+# What the library says of a text inside a picture that unpacks to more than it takes.
+_TOO_LARGE = "Decompressed data too large"
+_DAMAGED = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, EOFError)
 
 
-def read(data: bytes, options: Options) -> tuple[Page, ...]:
-    """A page per picture in the file.
+def plan(data: bytes, options: Options) -> Plan:
+    """A page per picture in the file, all still to be read.
 
     Raises:
-        CorruptFile: it does not decode, or claims an absurd size.
+        CorruptFile: it does not open.
+        DecompressionBomb: it claims an absurd size.
         TooManyPages: it has more pictures than pages are allowed.
-        ConfigurationError: the OCR engine cannot be loaded.
     """
-    engine = ocr.engine(options)
-    return tuple(
-        read_picture(number, picture, dpi, engine)
-        for number, (picture, dpi) in enumerate(_pictures(data, options.max_pages), 1)
+    with _opened(data) as opened:
+        count = _count(opened)
+    if count > options.max_pages:
+        raise TooManyPages(f"The document has more than {options.max_pages} pages.")
+    return Plan(
+        pages=tuple(
+            Page(number=place + 1, text="", source=PageSource.UNREADABLE) for place in range(count)
+        ),
+        batches=tuple(Batch(pages=(Wanted(place=place, index=place),)) for place in range(count)),
     )
 
 
-def read_picture(number: int, picture: Image, dpi: int, engine: ocr.Engine | None) -> Page:
+def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
+    """The pictures of one batch.
+
+    Raises:
+        CorruptFile: a picture does not decode, or is cut short.
+        DecompressionBomb: a picture claims an absurd size.
+        ConfigurationError: the OCR engine cannot be loaded.
+    """
+    engine = ocr.engine(options)
+    thrifty = options.ocr_ladder == "fast"
+    for wanted in batch.pages:
+        picture, dpi = picture_at(data, wanted.index)
+        yield read_picture(wanted.place + 1, picture, dpi, engine, thrifty=thrifty)
+
+
+def picture_of(data: bytes, batch: Batch) -> Image:
+    """The only picture of a batch in gray.
+
+    Raises:
+        CorruptFile: it does not decode.
+    """
+    return picture_at(data, batch.pages[0].index)[0]
+
+
+def picture_at(data: bytes, index: int) -> tuple[Image, int]:
+    """One picture of the file in gray, upright and large enough, with its resolution.
+
+    Raises:
+        CorruptFile: it does not decode, or is cut short.
+        DecompressionBomb: it claims an absurd size.
+    """
+    with _opened(data) as opened:
+        opened.seek(index)
+        if not pixels.within(opened, len(data)):
+            raise CorruptFile("The picture is cut short.")
+        return _prepared(opened)
+
+
+def read_picture(
+    number: int, picture: Image, dpi: int, engine: ocr.Engine | None, *, thrifty: bool = False
+) -> Page:
     """One page from a gray picture."""
     if not has_ink(picture):
         return Page(number=number, text="", source=PageSource.BLANK)
     if engine is None:
         return Page(number=number, text="", source=PageSource.UNREADABLE)
-    found = ladder.read_page(engine, picture, dpi)
+    found = ladder.read_page(engine, picture, dpi, thrifty=thrifty)
     text = chars.clean(found.text)
     if not text:
         return Page(number=number, text="", source=PageSource.UNREADABLE, engine=engine.name)
@@ -76,28 +127,32 @@ def has_ink(picture: Image) -> bool:
     return marks > _INK_SHARE * total
 
 
-def _pictures(data: bytes, max_pages: int) -> Iterator[tuple[Image, int]]:
-    """Each picture of the file in gray, upright and large enough, with its resolution."""
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image]:
+    """The file in the library; what that raises becomes one of our errors."""
     import PIL.Image
 
     PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    with warnings.catch_warnings():
+    if pixels.claimed_by_tiff(data) > _MAX_CHANNELS * MAX_PIXELS:
+        raise DecompressionBomb("The picture claims more pixels than any real page.")
+    with warnings.catch_warnings(), pixels.forgiving(data):
         warnings.simplefilter("ignore")
         # Half of Pillow's limit is only a warning.
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         try:
             with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                # Frames of an animation are no pages.
-                count = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
-                if count > max_pages:
-                    raise TooManyPages(f"The document has more than {max_pages} pages.")
-                for index in range(count):
-                    opened.seek(index)
-                    yield _prepared(opened)
+                yield opened
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
-            raise CorruptFile("The picture claims more pixels than any real page.") from None
-        except (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, EOFError):
+            raise DecompressionBomb("The picture claims more pixels than any real page.") from None
+        except _DAMAGED as error:
+            if _TOO_LARGE in str(error):
+                raise DecompressionBomb("A part of the picture is built to swell.") from None
             raise CorruptFile("The picture does not decode.") from None
+
+
+def _count(opened: Image) -> int:
+    """How many pages: the frames of an animation are none."""
+    return int(getattr(opened, "n_frames", 1)) if opened.format == "TIFF" else 1
 
 
 def _prepared(opened: Image) -> tuple[Image, int]:

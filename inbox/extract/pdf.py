@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inbox.errors import CorruptFile, EncryptedFile, TooManyPages
-from inbox.extract import chars, forms, ocr
+from inbox.errors import CorruptFile
+from inbox.extract import chars, forms, gate, ocr
+from inbox.extract.damage import Damage
 from inbox.extract.image import has_ink, read_picture
 from inbox.extract.ocr import Reading
 from inbox.extract.options import Options
-from inbox.extract.pictures import Figure, figures_of, render, said_besides
+from inbox.extract.pictures import Figure, all_drawn, figures_of, render, said_besides
+from inbox.extract.plan import Batch, Plan, Wanted
 from inbox.model import Page, PageSource
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # When a page is read by OCR. Deciding per document loses the scanned pages of mixed files.
 #
@@ -24,133 +30,186 @@ SCAN_COVER = 0.5
 SCAN_CHARACTERS = 100
 # Smaller pictures are logos and rules.
 FIGURE_COVER = 0.02
+# Pages of text with pictures go together, as a letterhead on all of them is read once.
+_TOGETHER = 8
 
 
-def read(data: bytes, options: Options) -> tuple[Page, ...]:
-    """Every page, each with where its text came from.
+class _Look(NamedTuple):
+    """What a page shows before any OCR."""
+
+    text: str
+    whole: bool  # the page is read by OCR as a whole
+    figures: tuple[Figure, ...]  # pictures to be read besides the text
+
+
+def plan(data: bytes, options: Options) -> Plan:
+    """What the text layers say, and which pages want OCR.
 
     Raises:
         EncryptedFile: it does not open with the empty password.
         CorruptFile: it does not open.
         TooManyPages: it has more pages than allowed.
-        ConfigurationError: a page needs OCR and the engine cannot be loaded.
     """
+    found = gate.passed(data, options.max_pages)
+    pages = [_unread(place) for place in range(found.total)]
+    scans: list[Wanted] = []
+    mixed: list[Wanted] = []
+    lost = found.total > len(found.places)
+    with found.opened, _document(found.sound, forms=False) as document:
+        for index, place in enumerate(found.places):
+            values = found.values.get(index, [])
+            look = _look_at(document, index, values)
+            if look is None:
+                lost = True
+                continue
+            lacks = _has_lost(found.damage, index, look)
+            lost |= lacks
+            wanted = Wanted(place=place, index=index, values=tuple(values))
+            if lacks or look.whole:
+                pages[place] = _unread(place, look.text)
+            elif look.figures and options.ocr_engine != "none":
+                pages[place] = _unread(place, look.text)
+                mixed.append(wanted)
+            else:
+                source = PageSource.TEXT_LAYER if look.text else PageSource.BLANK
+                pages[place] = Page(number=place + 1, text=look.text, source=source)
+            if look.whole and not lacks:
+                scans.append(wanted)
+    groups: list[tuple[Wanted, ...]] = [(one,) for one in scans]
+    groups += [tuple(mixed[i : i + _TOGETHER]) for i in range(0, len(mixed), _TOGETHER)]
+    filled = bool(found.values)
+    return Plan(
+        pages=tuple(pages),
+        batches=tuple(Batch(pages=g, repaired=found.mended, forms=filled) for g in groups),
+        lost=lost,
+    )
+
+
+def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
+    """The pages of one batch, each with where its text came from.
+
+    Raises:
+        CorruptFile: what is on a page cannot be drawn.
+        ConfigurationError: the engine cannot be loaded.
+    """
+    sound = gate.mended(data) if batch.repaired else data
+    seen: dict[bytes, Reading] = {}
+    with _document(sound, forms=batch.forms) as document:
+        for wanted in batch.pages:
+            look = _look_at(document, wanted.index, wanted.values)
+            if look is None:
+                raise CorruptFile("The page does not open.")
+            page = document[wanted.index]
+            try:
+                if look.whole:
+                    yield _by_ocr(page, wanted.place + 1, look.text, options)
+                else:
+                    yield _with_figures(page, wanted.place + 1, look, options, seen)
+            finally:
+                page.close()
+
+
+def picture_of(data: bytes, batch: Batch) -> Image:
+    """The only page of a batch in gray.
+
+    Raises:
+        CorruptFile: it cannot be drawn.
+    """
+    sound = gate.mended(data) if batch.repaired else data
+    with _document(sound, forms=batch.forms) as document:
+        return render(document[batch.pages[0].index])[0]
+
+
+@contextmanager
+def _document(data: bytes, *, forms: bool) -> Iterator[Any]:
     import pypdfium2
 
-    sound, values = _gate(data, options.max_pages)
     try:
-        document = pypdfium2.PdfDocument(sound)
+        document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError:
         raise CorruptFile("The PDF does not open.") from None
     with document:
-        if values:
+        if forms:
             document.init_forms()  # so that rendering draws what was filled in
-        reader = _Reader(document, options)
-        return tuple(reader.page(index, values.get(index, [])) for index in range(len(document)))
+        try:
+            yield document
+        except pypdfium2.PdfiumError:
+            raise CorruptFile("A page of the PDF cannot be drawn.") from None
 
 
-def _gate(data: bytes, max_pages: int) -> tuple[bytes, dict[int, list[str]]]:
-    """One library decides whether a PDF is sound, as libraries disagree on odd ones.
+def _unread(place: int, text: str = "") -> Page:
+    return Page(number=place + 1, text=text, source=PageSource.UNREADABLE)
 
-    Returns the bytes to read, repaired where that was needed, and the filled-in form fields.
-    """
-    import pikepdf
+
+def _look_at(document: Any, index: int, values: Sequence[str]) -> _Look | None:
+    """What a page shows; None if it does not open."""
     import pypdfium2
 
     try:
-        with pikepdf.open(io.BytesIO(data)) as opened:
-            count = len(opened.pages)
-            if count > max_pages:
-                raise TooManyPages(f"The document has more than {max_pages} pages.")
-            values = forms.filled_in(opened)
-            sound = data
-            try:
-                with pypdfium2.PdfDocument(data) as tried:
-                    agreed = len(tried) == count
-            except pypdfium2.PdfiumError:
-                agreed = False
-            if not agreed:
-                rewritten = io.BytesIO()
-                opened.save(rewritten)
-                sound = rewritten.getvalue()
-    except pikepdf.PasswordError:
-        raise EncryptedFile("The PDF is locked with a password.") from None
-    except (pikepdf.PdfError, ValueError, RuntimeError, TypeError):
-        raise CorruptFile("The PDF is damaged and does not open.") from None
-    if not count:
-        raise CorruptFile("The PDF has no pages.")
-    return sound, values
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return None
+    try:
+        return _look(page, values)
+    except pypdfium2.PdfiumError:
+        return None
+    finally:
+        page.close()
 
 
-class _Reader:
-    """Reads the pages of one open document."""
+def _look(page: Any, values: Sequence[str]) -> _Look:
+    raw = _text_layer(page)
+    text = chars.clean("\n".join([raw, *forms.missing(list(values), raw)]))
+    count = chars.printable(text)
+    figures = tuple(figures_of(page))
+    cover = min(1.0, sum(figure.cover for figure in figures))
+    whole = (
+        chars.bad_share(text) > MAX_BAD_SHARE
+        or (count < FEW_CHARACTERS and (bool(figures) or _has_marks(page)))
+        or (cover > SCAN_COVER and count < SCAN_CHARACTERS)
+    )
+    besides = count and FIGURE_COVER <= cover <= SCAN_COVER
+    return _Look(text if count else "", whole, figures if besides else ())
 
-    def __init__(self, document: Any, options: Options) -> None:
-        self._document = document
-        self._options = options
-        self._seen: dict[bytes, Reading] = {}  # a letterhead is on every page
 
-    def page(self, index: int, values: list[str]) -> Page:
-        """One page, whatever it holds."""
-        import pypdfium2
+def _has_lost(damage: Damage, index: int, look: _Look) -> bool:
+    """Whether what was on the page cannot be read because it is gone."""
+    if damage.lost_content(index):
+        return True
+    # On a page of text, a picture that is missing costs little.
+    few = chars.printable(look.text) < SCAN_CHARACTERS or damage.repaired
+    return few and damage.lost_pictures(index)
 
-        number = index + 1
-        try:
-            page = self._document[index]
-        except pypdfium2.PdfiumError:
-            return Page(number=number, text="", source=PageSource.UNREADABLE)
-        try:
-            return self._read(page, number, values)
-        except pypdfium2.PdfiumError:
-            return Page(number=number, text="", source=PageSource.UNREADABLE)
-        finally:
-            page.close()
 
-    def _read(self, page: Any, number: int, values: list[str]) -> Page:
-        raw = _text_layer(page)
-        text = chars.clean("\n".join([raw, *forms.missing(values, raw)]))
-        count = chars.printable(text)
-        figures = figures_of(page)
-        cover = min(1.0, sum(figure.cover for figure in figures))
-        bad = chars.bad_share(text) > MAX_BAD_SHARE
-        if bad or (count < FEW_CHARACTERS and (figures or _has_marks(page))):
-            return self._by_ocr(page, number, text)
-        if cover > SCAN_COVER and count < SCAN_CHARACTERS:
-            return self._by_ocr(page, number, text)
-        if not count:
-            return Page(number=number, text="", source=PageSource.BLANK)
-        if FIGURE_COVER <= cover <= SCAN_COVER:
-            return self._with_figures(page, number, text, figures)
+def _by_ocr(page: Any, number: int, text: str, options: Options) -> Page:
+    """OCR of the whole page; the text layer where that sees nothing."""
+    picture, dpi = render(page)
+    if not text and not has_ink(picture):
+        if not all_drawn(page):
+            raise CorruptFile("A picture on the page does not decode.")
+        return Page(number=number, text="", source=PageSource.BLANK)
+    thrifty = options.ocr_ladder == "fast"
+    found = read_picture(number, picture, dpi, ocr.engine(options), thrifty=thrifty)
+    if text and chars.printable(found.text) < chars.printable(text) * (1 - chars.bad_share(text)):
         return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
+    return found
 
-    def _by_ocr(self, page: Any, number: int, text: str) -> Page:
-        """OCR of the whole page; the text layer where that sees nothing."""
-        picture, dpi = render(page)
-        if text or has_ink(picture):
-            found = read_picture(number, picture, dpi, ocr.engine(self._options))
-        else:
-            return Page(number=number, text="", source=PageSource.BLANK)
-        if text and chars.printable(found.text) < chars.printable(text) * (
-            1 - chars.bad_share(text)
-        ):
-            return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
-        return found
 
-    def _with_figures(self, page: Any, number: int, text: str, figures: list[Figure]) -> Page:
-        """The text layer, and what is written inside the pictures on the page."""
-        engine = ocr.engine(self._options)
-        if engine is None:
-            return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
-        lines = said_besides(text, page, figures, engine, self._seen)
-        if not lines:
-            return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
-        return Page(
-            number=number,
-            text=chars.clean("\n".join([text, "", *(line.text for line in lines)])),
-            source=PageSource.TEXT_LAYER_AND_OCR,
-            engine=engine.name,
-            confidence=round(sum(line.confidence for line in lines) / len(lines), 4),
-        )
+def _with_figures(
+    page: Any, number: int, look: _Look, options: Options, seen: dict[bytes, Reading]
+) -> Page:
+    """The text layer, and what is written inside the pictures on the page."""
+    engine = ocr.engine(options)
+    lines = said_besides(look.text, page, look.figures, engine, seen) if engine else []
+    if engine is None or not lines:
+        return Page(number=number, text=look.text, source=PageSource.TEXT_LAYER)
+    return Page(
+        number=number,
+        text=chars.clean("\n".join([look.text, "", *(line.text for line in lines)])),
+        source=PageSource.TEXT_LAYER_AND_OCR,
+        engine=engine.name,
+        confidence=round(sum(line.confidence for line in lines) / len(lines), 4),
+    )
 
 
 def _text_layer(page: Any) -> str:

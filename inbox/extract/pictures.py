@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inbox.extract.ocr import Engine, Line, Reading
@@ -56,6 +57,19 @@ def figures_of(page: Any) -> list[Figure]:
     return found
 
 
+def all_drawn(page: Any) -> bool:
+    """Whether every picture of a page can be decoded."""
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    for drawn in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_IMAGE,), max_depth=_MAX_NESTING):
+        try:
+            drawn.get_bitmap().close()
+        except pypdfium2.PdfiumError:
+            return False
+    return True
+
+
 def _on_page(drawn: Any) -> tuple[float, float, float, float]:
     """The box of an object; one inside a form is placed by the forms around it."""
     left, bottom, right, top = drawn.get_bounds()
@@ -89,7 +103,7 @@ def _dpi(scale: float) -> int:
 
 
 def said_besides(
-    text: str, page: Any, figures: list[Figure], engine: Engine, seen: dict[bytes, Reading]
+    text: str, page: Any, figures: Sequence[Figure], engine: Engine, seen: dict[bytes, Reading]
 ) -> list[Line]:
     """Lines written inside pictures that the text layer does not have.
 

@@ -122,12 +122,6 @@ def looks_like_html(text: str) -> bool:
     return bool(_HTML.match(re.sub(r"\A(<!--.*?-->\s*)+", "", head, flags=re.DOTALL)))
 
 
-def declares_doctype(text: str) -> bool:
-    """Whether the text is XML that brings, or names, a document type to be fetched."""
-    head = text.lstrip("\ufeff \t\r\n")
-    return head.startswith("<?xml") and "<!DOCTYPE" in head[:4096]
-
-
 def looks_like_csv(text: str) -> bool:
     """Whether the lines fall into the same number of short cells."""
     lines = [line for line in text.splitlines()[:60] if line.strip()][:40]

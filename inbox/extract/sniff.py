@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+import zlib
 
-from inbox.errors import CorruptFile, EmptyFile, EncryptedFile, UnsupportedType
-from inbox.extract import archive, plain
+from inbox.errors import (
+    CorruptFile,
+    DecompressionBomb,
+    EmptyFile,
+    EncryptedFile,
+    TypeMismatch,
+    UnsupportedType,
+)
+from inbox.extract import archive, markup, plain
 
 PDF = "application/pdf"
 MSG = "application/vnd.ms-outlook"
@@ -37,10 +45,26 @@ _LEGACY = {
 }
 
 
-def media_type(data: bytes) -> str:
+# Formats that begin with a mark: plain text under such a name is something else, or was lost.
+_MARKED = {
+    "bmp", "docx", "epub", "gif", "jpeg", "jpg", "msg", "odp", "ods", "odt", "png", "pptx", "tif",
+    "tiff", "webp", "xlsx", "zip",
+}  # fmt: skip
+_GZIP = b"\x1f\x8b"
+_MAX_NESTING = 4
+
+
+def media_type(data: bytes, name: str | None = None) -> str:
     """The media type of `data`.
 
+    Args:
+        data: the bytes, which decide.
+        name: what the file is called; only what looks like plain text is held against it.
+
     Raises:
+        TypeMismatch: it is plain text, and its name claims a format that is none.
+        DecompressionBomb: it is built to swell beyond all bounds.
+        XmlDtdForbidden: it is XML with a document type.
         EmptyFile: there is nothing in it.
         UnsupportedType: it is something that no reader is for.
         CorruptFile: it claims to be something that it is not.
@@ -60,8 +84,42 @@ def media_type(data: bytes) -> str:
     if _is_damaged_pdf(data):
         return PDF
     if plain.is_text(data) or plain.looks_like_mail(data):
-        return _kind_of_text(data)
+        return _checked(_kind_of_text(data), name)
+    if data.startswith(_GZIP):
+        _refuse_swelling(data)
     raise UnsupportedType(f"The file is {_name_of(data)}, which no reader is for.")
+
+
+def _checked(kind: str, name: str | None) -> str:
+    """The kind of a text, if the file's name does not claim what no text can be."""
+    claimed = (name or "").rpartition(".")[2].lower()
+    if kind in {TEXT, MARKDOWN} and claimed == "pdf":
+        # Its marks are looked for everywhere, so one without any has lost them all.
+        raise CorruptFile("The file is called a PDF, and nothing of one is in it.")
+    if kind in {TEXT, MARKDOWN} and claimed in _MARKED:
+        raise TypeMismatch("The file is plain text, and its name claims a format that is not.")
+    return kind
+
+
+def _refuse_swelling(data: bytes) -> None:
+    """Tell a bomb from an archive that is merely not wanted.
+
+    Raises:
+        DecompressionBomb: the archive holds archives without end, or swells beyond all bounds.
+    """
+    for _ in range(_MAX_NESTING):
+        unpacking = zlib.decompressobj(wbits=31)
+        most = max(archive.RATIO_FROM_BYTES, archive.MAX_RATIO * len(data))
+        try:
+            inner = unpacking.decompress(data, most)
+        except zlib.error:
+            return
+        if unpacking.unconsumed_tail:
+            raise DecompressionBomb("The archive is built to swell when it is opened.")
+        if not inner.startswith(_GZIP):
+            return
+        data = inner
+    raise DecompressionBomb("The archive holds archives within archives without end.")
 
 
 def _is_damaged_pdf(data: bytes) -> bool:
@@ -97,8 +155,8 @@ def _kind_of_text(data: bytes) -> str:
     head = plain.decode(data[: 64 * 1024])
     if plain.looks_like_html(head):
         return HTML
-    if plain.declares_doctype(head):
-        raise UnsupportedType("The file is XML with a document type of its own.")
+    if head.lstrip("\ufeff \t\r\n").startswith("<?xml"):
+        markup.refuse_doctype(head[: markup.HEAD].encode("utf-8", "replace"))
     if plain.looks_like_csv(head):
         return CSV
     return MARKDOWN if plain.looks_like_markdown(head) else TEXT

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from inbox.errors import ConfigurationError
-from inbox.extract import archive, sniff
+from inbox.errors import ConfigurationError, PermanentError
+from inbox.extract import again, archive, office, sniff
+from inbox.extract.ocr import rapid
 from inbox.extract.options import Options
-from inbox.model import Document, Page
+from inbox.extract.plan import Batch, Plan
+from inbox.model import Page
 
 Extractor = Callable[[bytes, Options], tuple[Page, ...]]
 
-# To read another kind: write a module with a function `read`, and name it here.
+# To read another kind: write a module with a function `read`, and name it here. One whose pages can
+# be read apart from each other has the functions `plan` and `read_pages` instead.
 EXTRACTORS: dict[str, str] = {
     sniff.PDF: "inbox.extract.pdf",
     sniff.PNG: "inbox.extract.image",
@@ -39,39 +42,73 @@ EXTRACTORS: dict[str, str] = {
 ELSEWHERE = "elsewhere"
 
 
-def read(data: bytes, argument: dict[str, Any]) -> Any:
-    """The document in `data` as a JSON value, or ELSEWHERE.
+def work(data: bytes, argument: dict[str, Any]) -> Any:
+    """What the child answers, as a JSON value.
+
+    With a batch in `argument`, the pages of it; else the plan, or ELSEWHERE.
 
     Raises:
         InboxError: the file cannot be read.
     """
-    from inbox.extract.office import NotLoaded
-
-    options = Options.model_validate(argument)
-    kind = sniff.media_type(data)
-    extractor: Extractor = importlib.import_module(EXTRACTORS[kind]).read
+    options = Options.model_validate(argument["options"])
+    if argument.get("batch") is not None:
+        batch = Batch.model_validate(argument["batch"])
+        return [page.model_dump(mode="json") for page in read_batch(data, options, batch)]
     try:
-        pages = extractor(data, options)
-    except NotLoaded:
+        kind, found = plan(data, options, argument.get("name"))
+    except office.NotLoaded:
         return ELSEWHERE
-    return Document(media_type=kind, pages=pages).model_dump(mode="json")
+    return {"media_type": kind, "plan": found.model_dump(mode="json")}
+
+
+def plan(data: bytes, options: Options, name: str | None = None) -> tuple[str, Plan]:
+    """The media type, what can be read at once and what is left.
+
+    Raises:
+        InboxError: the file cannot be read.
+        NotLoaded: this process is not the one that has the library.
+    """
+    kind = sniff.media_type(data, name)
+    module = importlib.import_module(EXTRACTORS[kind])
+    if hasattr(module, "plan"):
+        found: Plan = module.plan(data, options)
+        return kind, found
+    read: Extractor = module.read
+    return kind, Plan(pages=read(data, options))
+
+
+def read_batch(data: bytes, options: Options, batch: Batch) -> list[Page]:
+    """The pages of a batch, as far as they can be read.
+
+    Raises:
+        InboxError: not even the first can be read.
+    """
+    module = importlib.import_module(EXTRACTORS[sniff.media_type(data)])
+    if batch.first is not None:
+        return [again.better(batch.first, rapid.read(module.picture_of(data, batch)))]
+    pages: list[Page] = []
+    try:
+        for page in module.read_pages(data, options, batch):
+            pages.append(page)  # noqa: PERF402 - what came before an error is kept
+    except PermanentError:
+        if not pages:
+            raise
+    return pages
 
 
 def warm_light(argument: dict[str, Any]) -> None:
     """Load what PDF, pictures, mail and text need, and the OCR engine with its model."""
-    from inbox.extract import ocr, office
+    from inbox.extract import ocr
 
     office.FORBIDDEN = True
     for name in sorted({*EXTRACTORS.values(), "PIL.Image", "pikepdf", "pypdfium2"}):
         importlib.import_module(name)
     with contextlib.suppress(ConfigurationError):  # said again when a page needs the engine
-        ocr.engine(Options.model_validate(argument))
+        ocr.engine(Options.model_validate(argument["options"]))
 
 
 def warm_office(_: dict[str, Any]) -> None:
     """Load what office files and web pages need besides."""
-    from inbox.extract import office
-
     for name in sorted(set(EXTRACTORS.values())):
         importlib.import_module(name)
     office.load()

@@ -20,13 +20,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from inbox import errors
 from inbox.extract.sandbox import wire
 from inbox.extract.sandbox.limits import Limits
 
-__all__ = ["Limits", "Sandbox"]
+__all__ = ["Limits", "Sandbox", "Signal"]
 
 _TICK_SECONDS = 0.1
 _START_SECONDS = 120
@@ -39,6 +39,9 @@ _ERRORS = {
         errors.CorruptFile,
         errors.EncryptedFile,
         errors.EmptyFile,
+        errors.TypeMismatch,
+        errors.DecompressionBomb,
+        errors.XmlDtdForbidden,
         errors.TooManyPages,
         errors.ReadTimeout,
         errors.ReaderCrashed,
@@ -49,6 +52,14 @@ _ERRORS = {
 # What a Python program needs to start and to be measured; nothing that may hold a secret.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _PASSED_ON_PREFIXES = ("COVERAGE_", "PYTHON")
+
+
+class Signal(Protocol):
+    """Something that another thread sets to stop a call; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
 
 
 class _ZygoteLostError(Exception):
@@ -86,7 +97,8 @@ class Sandbox:
         *,
         limits: Limits,
         seconds: float,
-        abort: threading.Event | None = None,
+        abort: Signal | None = None,
+        prepare: str | None = None,
     ) -> Any:
         """What the task returns for the bytes at `path`, as a JSON value.
 
@@ -95,7 +107,9 @@ class Sandbox:
             argument: JSON value for the task.
             limits: what the child may use.
             seconds: longest time on the clock.
-            abort: set from another thread to end the call.
+            abort: asked again and again; ends the call once it is set.
+            prepare: `"module:function"` to call in the child before the limits hold and before it
+                sees the file, for a library that starts a thread when it is loaded.
 
         Raises:
             InboxError: one that the task raised.
@@ -105,7 +119,12 @@ class Sandbox:
             ConfigurationError: no zygote can be started.
             OSError: the file cannot be opened.
         """
-        call = {"task": self._task, "argument": dict(argument), "limits": limits.model_dump()}
+        call: dict[str, Any] = {
+            "task": self._task,
+            "argument": dict(argument),
+            "limits": limits.model_dump(),
+        }
+        call["prepare"] = prepare
         with path.open("rb") as file:
             for _ in range(2):  # a zygote that was killed from outside is no fault of the file
                 with contextlib.suppress(_ZygoteLostError):
@@ -189,9 +208,7 @@ class _Zygote:
             self._kill()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def call(
-        self, source: int, call: dict[str, Any], seconds: float, abort: threading.Event | None
-    ) -> Any:
+    def call(self, source: int, call: dict[str, Any], seconds: float, abort: Signal | None) -> Any:
         """Have a child made for this call, and wait for its answer."""
         leash, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         result, result_write = os.pipe()
@@ -221,7 +238,7 @@ class _Waiting:
     """One call, from the moment the child is asked for until it is known to be gone."""
 
     def __init__(
-        self, leash: socket.socket, answer: int, deadline: float, abort: threading.Event | None
+        self, leash: socket.socket, answer: int, deadline: float, abort: Signal | None
     ) -> None:
         self._leash = leash
         self._answer = answer

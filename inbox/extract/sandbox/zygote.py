@@ -143,6 +143,8 @@ class Zygote:
             with contextlib.suppress(OSError):  # a full disk: the task says so if it matters
                 private.mkdir()
             tempfile.tempdir = str(private)
+            if call["prepare"] is not None:
+                resolve(call["prepare"])()
             limits.apply(limits.Limits.model_validate(call["limits"]))
             with os.fdopen(source, "rb") as file:
                 answer = answer_of(call["task"], file.read, call["argument"])

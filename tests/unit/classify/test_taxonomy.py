@@ -78,6 +78,7 @@ def test_descriptions_travel() -> None:
         (["a", "b" * 65], "longer than 64"),
         ([{"name": "a", "description": "x" * 1001}, "b"], "longer than 1000"),
         ("[" * 100_000, "not valid JSON"),
+        ([{"name": "a", "description": "with\0nothing"}, "b"], "cannot be printed"),
     ],
 )
 def test_labels_that_cannot_work_are_refused_with_a_sentence(value: object, said: str) -> None:

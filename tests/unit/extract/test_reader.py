@@ -21,6 +21,8 @@ from inbox.extract import Reader
 from inbox.model import PageSource
 from inbox.settings import Settings
 
+TEXT = PageSource.TEXT_LAYER
+
 
 def test_a_text_is_read(reader: Reader, put: Callable[[bytes], Path]) -> None:
     """Bytes go in, a document with one native page comes out."""
@@ -87,21 +89,22 @@ def test_a_locked_file_is_encrypted(reader: Reader, put: Callable[[bytes], Path]
 
 
 def test_limits_come_from_the_settings(
-    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
+    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image, saved: Callable[..., bytes]
 ) -> None:
-    """Pages and time are limited as the settings say."""
+    """Pages and time are limited as the settings say; what was read in time is kept."""
     data = pdf.page("one").page("two").bytes()
     with (
         Reader(Settings(_env_file=None, max_pages=1)) as strict,
         pytest.raises(errors.TooManyPages),
     ):
         strict.read(put(data))
-    scan = pdf.page(picture=letter).bytes()
-    with (
-        Reader(Settings(_env_file=None, file_timeout_seconds=0.05)) as hasty,
-        pytest.raises(errors.ReadTimeout),
-    ):
-        hasty.read(put(scan))
+    scan = put(pdf.page(picture=letter).bytes())
+    with Reader(Settings(_env_file=None, file_timeout_seconds=0.05)) as hasty:
+        pages = hasty.read(scan).pages
+        assert [page.source for page in pages] == [TEXT, TEXT, PageSource.UNREADABLE]
+        scan.write_bytes(saved(letter, "PNG"))
+        with pytest.raises(errors.ReadTimeout):
+            hasty.read(scan)
 
 
 def test_a_missing_engine_is_a_configuration_error(
@@ -160,3 +163,69 @@ def test_reading_asks_nothing_of_the_network(put: Callable[[bytes], Path]) -> No
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.accept()
+
+
+def test_pages_are_read_side_by_side_and_come_in_order(
+    put: Callable[[bytes], Path], pdf: Any, drawn: Callable[..., Image.Image]
+) -> None:
+    """Every page is in its place, whichever process was first, and each is told of once."""
+    words = ["one", "two", "three", "four", "five"]
+    for word in words:
+        pdf.page(picture=drawn((f"This is page number {word}",)), box=(0, 300, 612, 392))
+    told: list[tuple[int, int]] = []
+    with Reader(Settings(_env_file=None, page_concurrency=3)) as reader:
+        document = reader.read(put(pdf.bytes()), on_page=lambda *done: told.append(done))
+    assert [word in page.text for word, page in zip(words, document.pages, strict=True)] == [
+        True
+    ] * 5
+    assert [page.number for page in document.pages] == [1, 2, 3, 4, 5]
+    assert told == [(number, 5) for number in range(1, 6)]
+
+
+def test_a_page_that_takes_too_long_costs_only_itself(
+    put: Callable[[bytes], Path], pdf: Any, drawn: Callable[..., Image.Image]
+) -> None:
+    """A page whose time is up is unreadable; the pages before and behind it are read."""
+    slow = drawn(tuple(f"line {n} of a page that is full of print" for n in range(60)), size=12)
+    pdf.page("The first page has a text layer, and enough of it")
+    pdf.page(picture=slow, box=(0, 0, 612, 792)).page("The last page has a text layer as well")
+    with Reader(Settings(_env_file=None, page_timeout_seconds=0.05)) as reader:
+        document = reader.read(put(pdf.bytes()))
+    assert [page.source for page in document.pages] == [TEXT, PageSource.UNREADABLE, TEXT]
+
+
+def test_an_abort_between_pages_stops_all_of_them(
+    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
+) -> None:
+    """Setting the event ends the pages under way and starts no other."""
+    for _ in range(6):
+        pdf.page(picture=letter, box=(0, 200, 612, 592))
+    abort, told = threading.Event(), []
+
+    def one(done: int, _: int) -> None:
+        told.append(done)
+        abort.set()
+
+    with (
+        Reader(Settings(_env_file=None, page_concurrency=2)) as reader,
+        pytest.raises(errors.JobCancelled),
+    ):
+        reader.read(put(pdf.bytes()), abort=abort, on_page=one)
+    assert len(told) <= 2
+
+
+def test_a_fault_of_the_caller_is_not_swallowed(
+    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
+) -> None:
+    """What `on_page` raises comes out, from whichever thread it was called."""
+    for _ in range(3):
+        pdf.page(picture=letter, box=(0, 200, 612, 592))
+
+    def complain(*_: int) -> None:
+        raise ZeroDivisionError
+
+    with (
+        Reader(Settings(_env_file=None)) as reader,
+        pytest.raises(ZeroDivisionError),
+    ):
+        reader.read(put(pdf.bytes()), on_page=complain)

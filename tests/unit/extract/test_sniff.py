@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
 import pytest
 
-from inbox.errors import CorruptFile, EmptyFile, EncryptedFile, UnsupportedType
+from inbox.errors import (
+    CorruptFile,
+    DecompressionBomb,
+    EmptyFile,
+    EncryptedFile,
+    TypeMismatch,
+    UnsupportedType,
+    XmlDtdForbidden,
+)
 from inbox.extract import archive, sniff
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
@@ -128,7 +137,6 @@ def test_locked_office_file_is_encrypted() -> None:
         b"%!PS-Adobe-3.0\n",
         b"MZ\x90\x00" + bytes(200),
         OLE,
-        b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
     ],
 )
 def test_what_no_reader_is_for_is_unsupported(data: bytes) -> None:
@@ -159,14 +167,70 @@ def test_damaged_archive_is_corrupt() -> None:
 def test_bomb_is_refused_by_its_declared_size() -> None:
     """A small archive that swells a thousandfold is refused before anything unpacks it."""
     members = types("spreadsheetml.sheet") | {"xl/sheet.bin": bytes(40 * 1024 * 1024)}
-    with pytest.raises(CorruptFile, match="swell"):
+    with pytest.raises(DecompressionBomb, match="swell"):
         sniff.media_type(zipped(members))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_in_office_markup_are_refused(encoding: str) -> None:
-    """An office document that declares entities is refused, whatever its encoding."""
+    """An office document that declares a document type is refused, whatever its encoding."""
     markup = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
     members = types("wordprocessingml.document") | {"word/document.xml": markup.encode(encoding)}
-    with pytest.raises(CorruptFile, match="entities"):
+    with pytest.raises(XmlDtdForbidden):
         sniff.media_type(zipped(members))
+
+
+LAUGHS = "<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'><!ENTITY c '&b;&b;&b;'>"
+
+
+def test_entities_that_multiply_are_a_bomb() -> None:
+    """Entities made of entities are called a bomb, in office files and alone."""
+    markup = f'<?xml version="1.0"?><!DOCTYPE x [{LAUGHS}]><x>&c;</x>'.encode()
+    members = types("spreadsheetml.sheet") | {"xl/sharedStrings.xml": markup}
+    for data in (zipped(members), markup):
+        with pytest.raises(DecompressionBomb):
+            sniff.media_type(data)
+
+
+def test_xml_with_a_document_type_is_forbidden() -> None:
+    """XML that names a file or an address is refused with a code of its own."""
+    for where in ('SYSTEM "file:///etc/passwd"', 'PUBLIC "-//X" "http://127.0.0.1/x"'):
+        with pytest.raises(XmlDtdForbidden):
+            sniff.media_type(f'<?xml version="1.0"?><!DOCTYPE a {where}><a/>'.encode())
+
+
+def test_packed_archives_that_swell_are_bombs() -> None:
+    """A gzip of nothing but zeros, and one within one within one, are bombs; others unsupported."""
+    with pytest.raises(DecompressionBomb, match="swell"):
+        sniff.media_type(gzip.compress(bytes(20_000_000)))
+    nested = b"words"
+    for _ in range(6):
+        nested = gzip.compress(nested)
+    with pytest.raises(DecompressionBomb, match="without end"):
+        sniff.media_type(nested)
+    with pytest.raises(UnsupportedType):
+        sniff.media_type(gzip.compress(PROSE.encode() * 20))
+
+
+@pytest.mark.parametrize("name", ["a.odt", "a.docx", "scan.PNG", "b.c.xlsx"])
+def test_plain_text_under_another_name_is_a_mismatch(name: str) -> None:
+    """Text whose name claims a format with marks of its own is not taken for a document."""
+    with pytest.raises(TypeMismatch):
+        sniff.media_type(b"This is not a zip file!\n", name)
+
+
+def test_a_pdf_of_which_nothing_is_left_is_corrupt() -> None:
+    """A few letters called a PDF are the rest of a PDF."""
+    with pytest.raises(CorruptFile):
+        sniff.media_type(b"oops\n", "bad.pdf")
+
+
+@pytest.mark.parametrize("name", [None, "", "notes", "notes.txt", "README.md", "old.doc", "x.log"])
+def test_a_name_that_text_may_have_is_no_mismatch(name: str | None) -> None:
+    """Names that claim nothing, or a kind of text, change nothing."""
+    assert sniff.media_type(PROSE.encode(), name) == sniff.TEXT
+
+
+def test_a_table_called_a_workbook_is_read() -> None:
+    """Programs export tables as text under the name of a workbook."""
+    assert sniff.media_type(b"name,amount\nrent,100\nheat,30\n", "export.xls") == sniff.CSV
