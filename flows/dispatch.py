@@ -22,6 +22,8 @@ def dispatch() -> int:
     due = flow_run.scheduled_start_time or datetime.now(UTC)
     until = due + timedelta(seconds=settings().dispatch_run_seconds)
     launcher = Launcher(inbox())
+    if due.minute == 0:
+        inbox().sweep()
     while True:
         launcher.look()
         if datetime.now(UTC) >= until:

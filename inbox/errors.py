@@ -6,6 +6,9 @@ InboxError
 │   ├── CorruptFile           corrupt_file
 │   ├── EncryptedFile         encrypted_file
 │   ├── EmptyFile             empty_file
+│   ├── TypeMismatch          type_mismatch
+│   ├── DecompressionBomb     decompression_bomb
+│   ├── XmlDtdForbidden       xml_dtd_forbidden
 │   ├── TooManyPages          too_many_pages
 │   ├── ReadTimeout           read_timeout
 │   ├── ReaderCrashed         reader_crashed
@@ -31,7 +34,10 @@ InboxError
 │   ├── FileTooLarge          file_too_large
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
-│   └── JobNotFound           job_not_found
+│   ├── JobNotFound           job_not_found
+│   ├── JobNotOver            job_not_over
+│   ├── SubmissionInFlight    submission_in_flight
+│   └── IdempotencyConflict   idempotency_conflict
 └── ConfigurationError        configuration
     └── MigrationsMissing     migrations_missing
 
@@ -81,6 +87,24 @@ class EmptyFile(PermanentError):
     """The file has no bytes."""
 
     code = "empty_file"
+
+
+class TypeMismatch(PermanentError):
+    """The name claims a format that the bytes are not."""
+
+    code = "type_mismatch"
+
+
+class DecompressionBomb(PermanentError):
+    """The file is small, and built to become enormous when it is opened."""
+
+    code = "decompression_bomb"
+
+
+class XmlDtdForbidden(PermanentError):
+    """The XML declares or names a document type, which may read files and reach the network."""
+
+    code = "xml_dtd_forbidden"
 
 
 class TooManyPages(PermanentError):
@@ -233,6 +257,25 @@ class JobNotFound(RequestError):
     """No job has this id."""
 
     code = "job_not_found"
+
+
+class JobNotOver(RequestError):
+    """The job is not over yet, and this is for jobs that are."""
+
+    code = "job_not_over"
+
+
+class SubmissionInFlight(RequestError):
+    """Another request with the same Idempotency-Key is still sending its files."""
+
+    code = "submission_in_flight"
+    retry = True
+
+
+class IdempotencyConflict(RequestError):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
 
 
 class ConfigurationError(InboxError):

@@ -203,6 +203,39 @@ class Heartbeat(StrEnum):
     LOST = "lost"
 
 
+class ReservationState(StrEnum):
+    """What a client's Idempotency-Key stands for."""
+
+    NEW = "new"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+
+
+class Reservation(Value):
+    """A submission that may be repeated.
+
+    Attributes:
+        state: new: store the files under `job_id` and submit; in_flight: another request does;
+            done: it is the job `job_id`.
+        job_id: the job's id.
+        request_sha256: digest of the request, where it is done.
+    """
+
+    state: ReservationState
+    job_id: UUID
+    request_sha256: str | None = None
+
+
+class Stuck(Value):
+    """A job that does not move, why, and what to do. `quiet_for` is in seconds."""
+
+    job_id: UUID
+    status: JobStatus
+    why: str
+    next_step: str
+    quiet_for: float
+
+
 class Pending(Value):
     """A job that waits for a run.
 
@@ -285,3 +318,21 @@ class JobSummary(Value):
     total_files: int
     processed_files: int
     error: Problem | None = None
+
+
+class Health(Value):
+    """What a database says of itself.
+
+    Attributes:
+        now: its clock, in seconds since 1970.
+        role: the role that asked.
+        migrations: the versions that it has had.
+        bucket: `private`, `public` or `absent`.
+        realtime: the tables that Realtime tells of.
+    """
+
+    now: float
+    role: str
+    migrations: tuple[str, ...]
+    bucket: str
+    realtime: tuple[str, ...]

@@ -89,12 +89,27 @@ class Settings(BaseSettings):
     file_timeout_seconds: float = Field(
         300, gt=0, description="Longest that reading one file may take, on the clock."
     )
+    page_timeout_seconds: float = Field(
+        45, gt=0, description="Longest that OCR of one page may take; then it is unreadable."
+    )
+    page_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Pages recognised at once on this machine, in all jobs together; one for each "
+        "processor if not set.",
+    )
     file_memory_bytes: int = Field(
         2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="Most address space for reading one file."
     )
     max_pages: int = Field(2000, ge=1, description="Most pages in one document.")
     ocr_engine: Literal["tesserocr", "pytesseract", "none"] = Field(
         "tesserocr", description="What reads pages that are pictures."
+    )
+    ocr_ladder: Literal["fast", "balanced", "thorough"] = Field(
+        "balanced",
+        description="How much is tried with pages that are hard to read: fast stops at Tesseract, "
+        "balanced asks a second engine about bad pages, thorough about all that are not clean.",
     )
     ocr_languages: str = Field("eng", description="Tesseract languages, joined by +.")
     tessdata_dir: Path | None = Field(

@@ -15,7 +15,8 @@ from inbox.api.describe import DESCRIPTION
 from inbox.api.guard import LoopbackGuard, is_loopback
 from inbox.api.routes import DISTRIBUTION, router
 from inbox.errors import ConfigurationError
-from inbox.service import Inbox, database_url
+from inbox.opened import address
+from inbox.service import Inbox
 from inbox.settings import Settings
 
 KEEP_ALIVE_SECONDS = 15
@@ -89,5 +90,5 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address may not be used, or there is no database.
     """
     check_address(settings)
-    database_url(settings)  # said here, where it is one sentence
+    address(settings)  # said here, where it is one sentence
     server_of(settings).run()

@@ -27,6 +27,8 @@ STATUSES: Mapping[type[InboxError], int] = {
     errors.TooManyFiles: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
+    errors.JobNotOver: HTTPStatus.CONFLICT,
+    errors.SubmissionInFlight: HTTPStatus.CONFLICT,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,

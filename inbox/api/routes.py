@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -17,17 +18,20 @@ from starlette.concurrency import run_in_threadpool
 
 from inbox.api.describe import SUBMIT_BODY, SUBMIT_RESPONSES
 from inbox.api.estimate import estimate_seconds
+from inbox.api.idempotency import HashingBlobs, digest_of, key_of
 from inbox.api.problems import problem, responses
 from inbox.api.uploads import Submission, receive
 from inbox.errors import (
     ConfigurationError,
+    IdempotencyConflict,
     InboxError,
     InvalidRequest,
     JobNotFound,
+    JobNotOver,
     StoreUnavailable,
     TransientError,
 )
-from inbox.model import Job, JobStatus, JobSummary, Value
+from inbox.model import Job, JobStatus, JobSummary, Reservation, ReservationState, Value
 from inbox.service import Inbox
 
 POLL_SECONDS = 2
@@ -56,6 +60,13 @@ class JobList(Value):
     next_cursor: str | None = Field(description="Give it back as `cursor` for the next ones.")
 
 
+class Deleted(Value):
+    """The receipt for a job that was forgotten."""
+
+    job_id: UUID
+    deleted_at: datetime
+
+
 class Health(Value):
     """Whether the service works."""
 
@@ -81,37 +92,67 @@ Door = Annotated[Inbox, Depends(the_inbox)]
     summary="Send documents to be read and classified",
 )
 async def submit(request: Request, response: Response, inbox: Door) -> Accepted:
-    """Stores the files, queues one job for them and answers at once."""
-    job_id = uuid4()
+    """Stores the files, queues one job for them and answers at once.
+
+    With an `Idempotency-Key` the request may be repeated: the same files are the same job.
+    """
+    key, job_id = key_of(request), uuid4()
+    if key is not None:
+        reservation = await run_in_threadpool(inbox.reserve, key, job_id)
+        if reservation.state == ReservationState.DONE:
+            return await _repeated(request, response, inbox, reservation)
     try:
         submission = await receive(request, inbox.blobs, inbox.settings, job_id)
         ahead = await run_in_threadpool(_files_ahead, inbox)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await run_in_threadpool(inbox.blobs.delete_job, job_id)
+            await run_in_threadpool(_discard, inbox, job_id, key)
         raise
-    job = await run_in_threadpool(_queue, inbox, job_id, submission)
-    endpoint = f"/job/{job_id}"
+    job = await run_in_threadpool(_queue, inbox, job_id, submission, key)
+    return _accepted(response, job, _estimate(inbox, submission, ahead))
+
+
+async def _repeated(
+    request: Request, response: Response, inbox: Inbox, done: Reservation
+) -> Accepted:
+    """The job that this key stands for, if the request is the same."""
+    submission = await receive(request, HashingBlobs(), inbox.settings, done.job_id)
+    if digest_of(submission) != done.request_sha256:
+        raise IdempotencyConflict("this Idempotency-Key was used for other files or labels")
+    job = await run_in_threadpool(inbox.get, done.job_id)
+    return _accepted(response, job, 0 if job.status.terminal else POLL_SECONDS)
+
+
+def _accepted(response: Response, job: Job, estimate: int) -> Accepted:
+    endpoint = f"/job/{job.job_id}"
     response.headers["Location"] = endpoint
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return Accepted(
-        job_id=job_id,
+        job_id=job.job_id,
         status=job.status,
         message=f"{_files(job.total_files)} accepted; ask {endpoint} for progress and results.",
         total_files=job.total_files,
         status_endpoint=endpoint,
-        estimated_time_seconds=_estimate(inbox, submission, ahead),
+        estimated_time_seconds=estimate,
     )
 
 
-def _queue(inbox: Inbox, job_id: UUID, submission: Submission) -> Job:
+def _queue(inbox: Inbox, job_id: UUID, submission: Submission, key: str | None) -> Job:
+    reservation = None if key is None else (key, digest_of(submission))
     try:
-        return inbox.submit(job_id, submission.uploads, submission.labels)
+        return inbox.submit(job_id, submission.uploads, submission.labels, reservation=reservation)
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay
     except InboxError:
-        inbox.blobs.delete_job(job_id)
+        _discard(inbox, job_id, key)
         raise
+
+
+def _discard(inbox: Inbox, job_id: UUID, key: str | None) -> None:
+    inbox.blobs.delete_job(job_id)
+    if key is not None:
+        with suppress(InboxError):  # else the key is free when its reservation lapses
+            inbox.abandon(key, job_id)
 
 
 @router.get("/job/{job_id}", responses=responses(JobNotFound, InvalidRequest, StoreUnavailable))
@@ -128,6 +169,26 @@ def get_job(job_id: UUID, response: Response, inbox: Door) -> Job:
 def cancel_job(job_id: UUID, response: Response, inbox: Door) -> Job:
     """Asks for a job to be cancelled; one that is over stays as it is."""
     return _fresh(inbox.cancel(job_id), response)
+
+
+@router.post(
+    "/job/{job_id}/retry",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(JobNotFound, InvalidRequest, StoreUnavailable),
+)
+def retry_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+    """Tries the failed and cancelled files of a job that is over once more."""
+    return _fresh(inbox.retry(job_id), response)
+
+
+@router.delete(
+    "/job/{job_id}",
+    responses=responses(JobNotFound, JobNotOver, InvalidRequest, StoreUnavailable),
+)
+def delete_job(job_id: UUID, inbox: Door) -> Deleted:
+    """Forgets a job that is over, with its files and results."""
+    inbox.delete(job_id)
+    return Deleted(job_id=job_id, deleted_at=datetime.now(UTC))
 
 
 @router.get("/jobs", responses=responses(InvalidRequest, StoreUnavailable))

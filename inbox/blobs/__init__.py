@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -49,12 +49,20 @@ class Blobs(Protocol):
         """
         ...
 
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove these blobs; one that is not there is not an error."""
+        ...
+
     def delete_job(self, job_id: UUID) -> None:
         """Remove every blob of a job; none is not an error."""
         ...
 
-    def keys(self) -> Iterator[str]:
-        """Every key."""
+    def jobs(self, older_than: float) -> Iterator[UUID]:
+        """The jobs that have blobs, the youngest of them older than so many seconds."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open."""
         ...
 
 
@@ -64,5 +72,14 @@ def blob_key(job_id: UUID, number: int) -> str:
 
 
 def open_blobs(settings: Settings) -> Blobs:
-    """The blob store that the settings name."""
+    """The blob store that the settings name.
+
+    Raises:
+        ConfigurationError: the settings name no usable Supabase project.
+    """
+    if settings.uses_supabase:
+        from inbox.blobs.supabase import SupabaseBlobs
+        from inbox.project import open_project
+
+        return SupabaseBlobs(open_project(settings))
     return FolderBlobs(settings.blobs_folder)

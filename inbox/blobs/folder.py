@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -59,15 +60,28 @@ class FolderBlobs:
             raise BlobsUnavailable(f"the blob folder cannot be read: {failure.strerror}") from None
         yield path
 
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove these blobs; one that is not there is not an error."""
+        for path in map(self._path, keys):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty, or gone
+                path.parent.rmdir()
+
     def delete_job(self, job_id: UUID) -> None:
         """Remove every blob of a job; none is not an error."""
         shutil.rmtree(self._root / str(job_id), ignore_errors=True)
 
-    def keys(self) -> Iterator[str]:
-        """Every key."""
-        for path in self._root.rglob("*"):
-            if path.is_file() and not path.name.startswith(".part-"):
-                yield path.relative_to(self._root).as_posix()
+    def jobs(self, older_than: float) -> Iterator[UUID]:
+        """The jobs that have blobs; see `inbox.blobs.Blobs`."""
+        youngest = time.time() - older_than
+        for folder in self._root.glob("*"):
+            with suppress(ValueError, FileNotFoundError):  # not a job's, or gone by now
+                job_id = UUID(folder.name)
+                if max(path.stat().st_mtime for path in [folder, *folder.iterdir()]) < youngest:
+                    yield job_id
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):

@@ -6,7 +6,9 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -37,20 +39,27 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
-def run_checks(settings: Settings, *, model: bool) -> Iterator[Check]:
+def run_checks(settings: Settings, *, model: bool, supabase: bool = False) -> Iterator[Check]:
     """Check one thing after the other.
 
     Args:
         settings: those of the installation.
         model: also ask the model's server.
+        supabase: look at the Supabase project, which is done anyway where it is in use.
     """
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
         ("python", check_python),
         ("database", check_database),
+        ("jobs", check_stuck),
         ("blobs", check_blobs),
         ("reading", check_reading),
         ("classifier", check_classifier),
     ]
+    if supabase or settings.uses_supabase:
+        from inbox.cli.project_checks import PROJECT_CHECKS
+
+        kept = [] if settings.uses_supabase else checks[1:2]
+        checks[1:2] = [*PROJECT_CHECKS, *kept]
     if model:
         checks.append(("model server", check_model))
     if settings.prefect_api_url:
@@ -72,7 +81,7 @@ def check_python(_settings: Settings) -> Check:
 
 def check_database(settings: Settings) -> Check:
     """Whether the database answers and is up to date."""
-    from inbox.service import database_url
+    from inbox.opened import database_url
     from inbox.store import pending_migrations
 
     kind = "the embedded Postgres" if settings.database_url is None else "DATABASE_URL"
@@ -89,10 +98,27 @@ def check_database(settings: Settings) -> Check:
     return Check("database", ok=True, found=f"{kind} answers and is up to date")
 
 
+def check_stuck(settings: Settings) -> Check:
+    """Whether jobs do not move, and why."""
+    from inbox.service import Inbox
+
+    with Inbox(settings) as inbox:
+        stuck = inbox.stuck()
+    if not stuck:
+        return Check("jobs", ok=True, found="none is stuck")
+    reasons = Counter(each.why for each in stuck)
+    found = ", ".join(f"{count} {why}" for why, count in reasons.most_common())
+    quietest = stuck[0]
+    remedy = f"job {quietest.job_id}, quiet for {quietest.quiet_for:.0f} s: {quietest.next_step}"
+    return Check("jobs", ok=False, found=found, remedy=remedy)
+
+
 def check_blobs(settings: Settings) -> Check:
     """Whether bytes can be stored and read again, and whether there is room."""
     from inbox.blobs import blob_key, open_blobs
 
+    if settings.uses_supabase:
+        return _check_bucket(settings)
     blobs, job_id, content = open_blobs(settings), uuid4(), b"doctor"
     try:
         with blobs.create(blob_key(job_id, 1)) as writer:
@@ -112,6 +138,21 @@ def check_blobs(settings: Settings) -> Check:
     if free < FREE_BYTES:
         return Check("blobs", ok=False, found=found, remedy="make room, or set INBOX_BLOBS_DIR")
     return Check("blobs", ok=True, found=found)
+
+
+def _check_bucket(settings: Settings) -> Check:
+    from inbox.blobs import blob_key, open_blobs
+
+    job_id, content = uuid4(), b"doctor"
+    with closing(open_blobs(settings)) as blobs:
+        with blobs.create(blob_key(job_id, 1)) as writer:
+            writer.write(content)
+            blob = writer.commit()
+        with blobs.fetch(blob) as path:
+            same = path.read_bytes() == content
+        blobs.delete_job(job_id)
+    found = "written to the bucket and read again" if same else "what was read is not what was sent"
+    return Check("blobs", ok=same, found=found)
 
 
 def check_reading(settings: Settings) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from uuid import UUID
 
@@ -23,16 +23,25 @@ POLL_SECONDS = 0.25
 JOB_SECONDS = 600.0
 
 
-def run_demo(settings: Settings, say_event: Callable[[str], None]) -> bool:
+def run_demo(
+    settings: Settings,
+    say_event: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+) -> bool:
     """Start everything, run one job over the samples, stop everything.
+
+    Args:
+        settings: see `Settings`.
+        say_event: told one line per event.
+        environment: more variables for the programs that are started.
 
     Returns:
         Whether every sample got its label, and the broken ones their error codes.
     """
     began = time.monotonic()
     samples = write_samples(settings.data_dir / "samples")
-    environment = {"INBOX_CLASSIFIER": "lexicon", "INBOX_HOST": settings.host}
-    with Stack(settings, say_event, 0, 0, environment) as stack:
+    ours = {"INBOX_CLASSIFIER": "lexicon", "INBOX_HOST": settings.host}
+    with Stack(settings, say_event, 0, 0, ours | dict(environment or {})) as stack:
         say_event(f"everything runs after {time.monotonic() - began:.0f} s; submitting")
         with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client:
             job = follow(client, submit(client, samples), stack.watch)

@@ -13,7 +13,7 @@ from inbox.cli.base import AsJson, LabelsText, app, note, say, say_json, setting
 from inbox.cli.follow import watch_job
 from inbox.cli.paths import find_files
 from inbox.cli.show import jobs_table, output, show_job
-from inbox.errors import FileTooLarge, InvalidRequest, JobTooLarge, TooManyFiles
+from inbox.errors import FileTooLarge, InvalidRequest, JobTooLarge, StoreUnavailable, TooManyFiles
 from inbox.model import Job, JobStatus, Label, Upload
 from inbox.names import display_name
 from inbox.service import Inbox
@@ -72,6 +72,34 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def retry(job_id: JobId, as_json: AsJson = False) -> None:
+    """Try the failed and cancelled files of a job that is over once more."""
+    with Inbox(settings()) as inbox:
+        job = inbox.retry(job_id)
+    if as_json:
+        say_json(job.model_dump(mode="json"), indent=2)
+    elif job.status.terminal:
+        say(f"job {job_id}: every file is completed, nothing to try again")
+    else:
+        say(f"job {job_id}: {job.status.value}; watch it: inbox watch {job_id}")
+
+
+@app.command()
+def delete(job_id: JobId) -> None:
+    """Forget a job that is over, with its files and results."""
+    with Inbox(settings()) as inbox:
+        inbox.delete(job_id)
+    say(f"job {job_id}: deleted")
+
+
+@app.command()
+def sweep() -> None:
+    """Remove stored files that belong to no job; dispatch does so every hour."""
+    with Inbox(settings()) as inbox:
+        say(f"{inbox.sweep()} jobs' files removed")
+
+
+@app.command()
 def jobs(
     status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Most jobs to list.")] = 20,
@@ -104,6 +132,8 @@ def send(inbox: Inbox, files: list[Path], labels: tuple[Label, ...] | None = Non
             for number, path in enumerate(files, start=1)
         ]
         return inbox.submit(job_id, uploads, labels)
+    except StoreUnavailable:
+        raise  # the row may have been written, so its files must stay
     except BaseException:
         inbox.blobs.delete_job(job_id)
         raise

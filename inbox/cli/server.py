@@ -22,11 +22,12 @@ def api() -> None:
 def migrate() -> None:
     """Bring the database up to date: DATABASE_URL, or the embedded one."""
     from inbox.embedded import EmbeddedPostgres, running_url
-    from inbox.service import DATABASE, database_url
+    from inbox.opened import DATABASE, database_url
     from inbox.store import migrate as apply
 
     chosen = settings()
-    if chosen.database_url is not None or running_url(chosen.data_dir, DATABASE):
+    named = chosen.database_url is not None or chosen.uses_supabase
+    if named or running_url(chosen.data_dir, DATABASE):
         applied = apply(database_url(chosen))
     else:
         note("starting the embedded Postgres for this")
@@ -42,6 +43,9 @@ def doctor(
     model: Annotated[
         bool, typer.Option("--model", help="Also ask the model's server whether it answers.")
     ] = False,
+    supabase: Annotated[
+        bool, typer.Option("--supabase", help="Also look at the project of SUPABASE_URL.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check that everything needed is there and works; one line a check."""
@@ -49,7 +53,7 @@ def doctor(
 
     failed = False
     found = []
-    for check in run_checks(settings(), model=model):
+    for check in run_checks(settings(), model=model, supabase=supabase):
         failed |= not check.ok
         found.append(check)
         if not as_json:

@@ -27,7 +27,7 @@ from inbox.cli.paths import find_files, shown
 from inbox.errors import InboxError, InvalidRequest
 from inbox.extract import Reader
 from inbox.model import Classification, Document, Label, Page, Problem
-from inbox.service import problem_of
+from inbox.worker import problem_of
 
 
 @app.command()
@@ -115,7 +115,7 @@ def _in_order(
 
 def _read(reader: Reader, path: Path, abort: threading.Event | None = None) -> Document:
     try:
-        return reader.read(path, abort=abort)
+        return reader.read(path, name=path.name, abort=abort)
     except OSError as failure:
         raise InvalidRequest(f"the file cannot be opened: {failure.strerror}") from None
 

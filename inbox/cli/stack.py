@@ -70,6 +70,7 @@ def demo_settings(home: Path) -> Settings:
             "data_dir": home,
             "blobs_dir": None,
             "database_url": None,
+            "supabase_url": None,
             "classifier": "lexicon",
             "host": "127.0.0.1",
         }

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import errors, sql
+import psycopg
+from psycopg import sql
 from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from inbox.errors import (
-    InboxError,
-    InvalidRequest,
-    MigrationsMissing,
-    NoFiles,
-    StoreUnavailable,
-)
+from inbox.errors import InvalidRequest, StoreUnavailable
+from inbox.store.refusals import refusal
 
 # A statement that takes longer is stuck behind a lock or a broken server; it is repeated.
 OPTIONS = "-c statement_timeout=8000 -c lock_timeout=5000 -c timezone=UTC"
-REFUSALS: dict[str, type[InboxError]] = {"no_files": NoFiles}
 
 
 class PostgresTransport:
@@ -61,20 +56,15 @@ class PostgresTransport:
         try:
             with self._pool.connection() as connection:
                 return connection.execute(query, values).fetchone()
-        except (errors.UndefinedFunction, errors.UndefinedTable, errors.InvalidSchemaName):
-            raise MigrationsMissing(
-                "the database has no tables or functions of this version; run: inbox migrate"
-            ) from None
-        except errors.InvalidParameterValue as refused:
-            code = refused.diag.message_detail or ""
-            message = refused.diag.message_primary or ""
-            raise REFUSALS.get(code, InvalidRequest)(message) from None
-        except errors.UntranslatableCharacter:
-            raise InvalidRequest("a text holds NUL, which cannot be stored") from None
-        except (errors.OperationalError, errors.InterfaceError) as failure:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as failure:
             raise StoreUnavailable(
                 f"the database does not answer: {_first_line(failure)}"
             ) from None
+        except psycopg.Error as failure:
+            if failure.sqlstate is None:  # psycopg itself could not send the values
+                raise InvalidRequest("a value cannot be stored") from None
+            message, detail = failure.diag.message_primary, failure.diag.message_detail
+            raise refusal(failure.sqlstate, message or "", detail or "") from None
 
     def close(self) -> None:
         """Close the pool."""

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from inbox.errors import JobCancelled, JobNotFound, LeaseLost, StoreUnavailable
+from inbox.errors import JobCancelled, JobNotFound, JobNotOver, LeaseLost, StoreUnavailable
 from inbox.model import (
     Classification,
     Document,
     File,
+    Health,
     Heartbeat,
     Job,
     JobStatus,
@@ -26,6 +27,8 @@ from inbox.model import (
     Lease,
     Pending,
     Problem,
+    Reservation,
+    Stuck,
     Upload,
 )
 
@@ -77,24 +80,79 @@ class Store:
         max_attempts: int,
     ) -> Job:
         """Put a job and its files in the queue; the same `job_id` again is the same job."""
-        files = [
-            {
-                "name": upload.name,
-                "storage_key": upload.blob.key,
-                "sha256": upload.blob.sha256,
-                "size_bytes": upload.blob.size,
-            }
-            for upload in uploads
-        ]
+        arguments = _submission(job_id, uploads, labels, client_id, max_attempts)
+        return Job.model_validate(self._call("inbox_submit_job", **arguments))
+
+    def reserve(self, client_id: str, key: str, job_id: UUID, seconds: float) -> Reservation:
+        """What a client's key stands for; where it is new, it is the caller's for so long."""
         row = self._call(
-            "inbox_submit_job",
-            p_job_id=job_id,
-            p_files=files,
-            p_labels=None if labels is None else [label.model_dump() for label in labels],
+            "inbox_reserve_submission",
             p_client_id=client_id,
-            p_max_attempts=max_attempts,
+            p_key=key,
+            p_job_id=job_id,
+            p_seconds=seconds,
+        )
+        return Reservation.model_validate(row)
+
+    def submit_reserved(
+        self,
+        job_id: UUID,
+        uploads: Sequence[Upload],
+        labels: Sequence[Label] | None,
+        client_id: str,
+        max_attempts: int,
+        *,
+        reservation: tuple[str, str],
+    ) -> Job:
+        """As `submit`, and settle the key: `reservation` is the key and the request's digest.
+
+        Raises:
+            IdempotencyConflict: another request took the key over meanwhile.
+        """
+        key, digest = reservation
+        row = self._call(
+            "inbox_submit_reserved_job",
+            **_submission(job_id, uploads, labels, client_id, max_attempts),
+            p_key=key,
+            p_request_sha256=digest,
         )
         return Job.model_validate(row)
+
+    def abandon(self, client_id: str, key: str, job_id: UUID) -> None:
+        """Free a key whose request was refused."""
+        self._call("inbox_abandon_submission", p_client_id=client_id, p_key=key, p_job_id=job_id)
+
+    def retry(self, job_id: UUID, client_id: str | None = None) -> Job:
+        """Try the failed and cancelled files of a job that is over once more.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+        """
+        return _job(self._call("inbox_retry_job", p_job_id=job_id, p_client_id=client_id))
+
+    def delete(self, job_id: UUID, client_id: str | None = None) -> tuple[str, ...]:
+        """Forget a job that is over; the keys of the bytes that nothing else needs.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+            JobNotOver: cancel it first.
+        """
+        answer = self._call("inbox_delete_job", p_job_id=job_id, p_client_id=client_id)
+        if answer["state"] == "absent":
+            raise JobNotFound("no job has this id")
+        if answer["state"] == "running":
+            raise JobNotOver("the job is not over yet; cancel it first")
+        return tuple(answer["keys"])
+
+    def known(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the ids that a job or a submission under way has."""
+        rows = self._call("inbox_known_jobs", p_job_ids=[str(job_id) for job_id in job_ids])
+        return {UUID(row) for row in rows}
+
+    def stuck(self, limit: int) -> tuple[Stuck, ...]:
+        """Jobs that do not move, the quietest first."""
+        rows = self._call("inbox_stuck_jobs", p_limit=limit)
+        return tuple(Stuck.model_validate(row) for row in rows)
 
     def get(self, job_id: UUID, client_id: str | None = None) -> Job:
         """One job with its files.
@@ -129,6 +187,10 @@ class Store:
             JobNotFound: there is none, or it is another client's.
         """
         return _job(self._call("inbox_cancel_job", p_job_id=job_id, p_client_id=client_id))
+
+    def health(self) -> Health:
+        """What the database says of itself."""
+        return Health.model_validate(self._call("inbox_health"))
 
     # -- for dispatch ---------------------------------------------------------------
 
@@ -277,6 +339,30 @@ class Store:
             reraise=True,
         )
         return retrying(self._transport.call, function, arguments)
+
+
+def _submission(
+    job_id: UUID,
+    uploads: Sequence[Upload],
+    labels: Sequence[Label] | None,
+    client_id: str,
+    max_attempts: int,
+) -> dict[str, Any]:
+    return {
+        "p_job_id": job_id,
+        "p_files": [
+            {
+                "name": upload.name,
+                "storage_key": upload.blob.key,
+                "sha256": upload.blob.sha256,
+                "size_bytes": upload.blob.size,
+            }
+            for upload in uploads
+        ],
+        "p_labels": None if labels is None else [label.model_dump() for label in labels],
+        "p_client_id": client_id,
+        "p_max_attempts": max_attempts,
+    }
 
 
 def _job(row: object) -> Job:

@@ -18,7 +18,7 @@ import httpx
 
 from inbox.embedded import EmbeddedPostgres
 from inbox.errors import ConfigurationError
-from inbox.service import DATABASE
+from inbox.opened import DATABASE
 from inbox.settings import Settings
 from inbox.store import migrate
 from inbox.up.process import Process
@@ -105,8 +105,9 @@ class Stack:
         for name in ("logs", "tmp"):
             (self._home / name).mkdir(exist_ok=True, mode=0o700)
         prefect_database = self._start_postgres()
-        applied = migrate(self.database_url)
-        self._say(f"database is up to date ({len(applied)} migrations applied)")
+        if self.database_url:
+            applied = migrate(self.database_url)
+            self._say(f"database is up to date ({len(applied)} migrations applied)")
         self._start_prefect(prefect_database)
         self._deploy()
         self._run("worker", *worker_command())
@@ -156,12 +157,14 @@ class Stack:
         self._closing.enter_context(self._postgres)
         self._postgres.ensure_database(PREFECT_DATABASE)
         self._say(f"postgres runs, data in {self._home}")
-        if self._settings.database_url is None:
-            self._postgres.ensure_database(DATABASE)
-            self.database_url = self._postgres.url(DATABASE)
-        else:
+        if self._settings.database_url is not None:
             self.database_url = self._settings.database_url.get_secret_value()
             self._say("the jobs are in the database of DATABASE_URL")
+        elif self._settings.uses_supabase:
+            self._say("the jobs are in the Supabase project of SUPABASE_URL")
+        else:
+            self._postgres.ensure_database(DATABASE)
+            self.database_url = self._postgres.url(DATABASE)
         return self._postgres.url(PREFECT_DATABASE)
 
     def _start_prefect(self, database: str) -> None:
@@ -198,13 +201,14 @@ class Stack:
         ours = {
             "INBOX_DATA_DIR": str(self._home),
             "INBOX_BLOBS_DIR": str(self._settings.blobs_folder.absolute()),
-            "INBOX_DATABASE_URL": self.database_url,
             "INBOX_PORT": str(self._api_port),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
             # Prefect's worker wants a folder of a fixed name in here, which on a machine with
             # several users belongs to whoever came first.
             "TMPDIR": str(self._home / "tmp"),
         }
+        if self.database_url:
+            ours["INBOX_DATABASE_URL"] = self.database_url
         theirs = {name: value for name, value in os.environ.items() if not _foreign(name)}
         return prefect_environment(self._home) | theirs | self._more | ours | extra
 

@@ -17,9 +17,12 @@ from inbox.settings import Settings
 from inbox.store import migrate
 
 if TYPE_CHECKING:
+    from local_project import LocalProject
+
     from inbox.service import Inbox
 
 TEMPLATE = "migrated"
+PROJECT_TEMPLATE = "migrated_project"
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,33 @@ def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A migrated database of this test's own."""
     yield from _database(postgres, TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def project_template(postgres: EmbeddedPostgres) -> str:
+    """A migrated database with what every Supabase project has, to clone from."""
+    from local_project import PREPARE
+
+    postgres.ensure_database(PROJECT_TEMPLATE)
+    with psycopg.connect(postgres.url(PROJECT_TEMPLATE), autocommit=True) as connection:
+        connection.execute(PREPARE)
+    migrate(postgres.url(PROJECT_TEMPLATE))
+    return PROJECT_TEMPLATE
+
+
+@pytest.fixture
+def project_url(postgres: EmbeddedPostgres, project_template: str) -> Iterator[str]:
+    """A migrated database of this test's own, as it is in a Supabase project."""
+    yield from _database(postgres, project_template)
+
+
+@pytest.fixture
+def project(project_url: str) -> Iterator[LocalProject]:
+    """A Supabase project of this test's own, on `project_url`."""
+    from local_project import local_project
+
+    with local_project(project_url) as running:
+        yield running
 
 
 @pytest.fixture

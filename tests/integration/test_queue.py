@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from local_project import PREPARE, local_project
 
 from inbox.errors import (
+    InboxError,
     InvalidRequest,
     JobCancelled,
     JobNotFound,
@@ -35,8 +38,10 @@ from inbox.model import (
     Problem,
     Upload,
 )
+from inbox.project import KeyKind, Project, open_project
 from inbox.store.postgres import PostgresTransport
-from inbox.store.store import Store
+from inbox.store.store import Store, Transport
+from inbox.store.supabase import SupabaseTransport
 
 DOCUMENT = Document(
     media_type="text/plain",
@@ -55,10 +60,28 @@ BROKEN = Problem(code="corrupt_file", message="The file is broken.")
 Submit = Callable[..., UUID]
 
 
+@pytest.fixture(params=["postgres", "supabase"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """How the functions are called: the promises are the same."""
+    return str(request.param)
+
+
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+def rows_url(transport: str, request: pytest.FixtureRequest) -> str:
+    """The database of this test, for SQL beside the verbs."""
+    name = {"postgres": "database_url", "supabase": "project_url"}[transport]
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def store(transport: str, rows_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The verbs, on a database of this test's own."""
-    with Store(PostgresTransport(database_url, 8), lease_seconds=30, patience=1) as opened:
+    if transport == "postgres":
+        opened = Store(PostgresTransport(rows_url, 8), lease_seconds=30, patience=1)
+    else:
+        project = open_project(request.getfixturevalue("project").settings())
+        opened = Store(SupabaseTransport(project, 8), lease_seconds=30, patience=1)
+    with opened:
         yield opened
 
 
@@ -92,9 +115,9 @@ def complete(store: Store, lease: Lease) -> None:
         store.record(lease, file, DOCUMENT, FOUND)
 
 
-def later(database_url: str, seconds: float, call: str) -> object:
+def later(rows_url: str, seconds: float, call: str) -> object:
     """Call a function with the database's clock moved."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(rows_url, autocommit=True) as connection:
         connection.execute(f"set inbox.clock_offset = '{seconds} seconds'")
         row = connection.execute(f"select {call}").fetchone()
         assert row is not None
@@ -197,12 +220,12 @@ def test_another_claimer_gets_nothing(store: Store, submit: Submit) -> None:
     assert store.claim(uuid4(), "second") is None
 
 
-def test_a_late_worker_writes_nothing(store: Store, submit: Submit, database_url: str) -> None:
+def test_a_late_worker_writes_nothing(store: Store, submit: Submit, rows_url: str) -> None:
     """After its lease lapsed, and inside the new holder's work on the same file, it is refused."""
     job_id = submit(files=2)
     late = claimed(store, job_id, "late")
     store.start(late, late.files[0])
-    assert later(database_url, 31, "inbox_reap_jobs()") == 1
+    assert later(rows_url, 31, "inbox_reap_jobs()") == 1
     fresh = claimed(store, job_id, "fresh")
     assert fresh.token > late.token
     store.start(fresh, fresh.files[0])
@@ -222,24 +245,24 @@ def test_a_late_worker_writes_nothing(store: Store, submit: Submit, database_url
 
 
 def test_an_expired_lease_is_refused_before_anyone_reaps_it(
-    store: Store, submit: Submit, database_url: str
+    store: Store, submit: Submit, rows_url: str
 ) -> None:
     """The clock decides, not the reaper."""
     job_id = submit(files=1)
     lease = claimed(store, job_id)
     call = f"inbox_heartbeat('{job_id}', {lease.token}, 30)"
-    assert later(database_url, 29, call) == "ok"
-    assert later(database_url, 29 + 31, call) == "lost"
+    assert later(rows_url, 29, call) == "ok"
+    assert later(rows_url, 29 + 31, call) == "lost"
 
 
-def test_finished_files_are_not_done_again(store: Store, submit: Submit, database_url: str) -> None:
+def test_finished_files_are_not_done_again(store: Store, submit: Submit, rows_url: str) -> None:
     """The next attempt is handed the open files only, and one at a time."""
     job_id = submit(files=3)
     lease = claimed(store, job_id)
     assert not lease.one_at_a_time
     store.start(lease, lease.files[1])
     store.record(lease, lease.files[1], DOCUMENT, FOUND)
-    later(database_url, 31, "inbox_reap_jobs()")
+    later(rows_url, 31, "inbox_reap_jobs()")
     assert store.get(job_id).status == JobStatus.PENDING
     again = claimed(store, job_id, "again")
     assert [file.number for file in again.files] == [1, 3]
@@ -301,12 +324,12 @@ def test_a_charged_release_waits_before_the_next_attempt(store: Store, submit: S
 
 
 def test_a_dead_worker_after_the_last_file_loses_nothing(
-    store: Store, submit: Submit, database_url: str
+    store: Store, submit: Submit, rows_url: str
 ) -> None:
     """Between the last record and finish, the reaper finishes."""
     job_id = submit(files=2)
     complete(store, claimed(store, job_id))
-    later(database_url, 31, "inbox_reap_jobs()")
+    later(rows_url, 31, "inbox_reap_jobs()")
     job = store.get(job_id)
     assert job.status == JobStatus.COMPLETED
     assert job.progress == 100
@@ -345,13 +368,13 @@ def test_a_cancel_after_the_last_file_comes_too_late(store: Store, submit: Submi
 
 
 def test_a_job_whose_worker_died_is_cancelled_by_the_reaper(
-    store: Store, submit: Submit, database_url: str
+    store: Store, submit: Submit, rows_url: str
 ) -> None:
     """A cancel survives the worker that should have carried it out."""
     job_id = submit(files=1)
     claimed(store, job_id)
     store.cancel(job_id)
-    later(database_url, 31, "inbox_reap_jobs()")
+    later(rows_url, 31, "inbox_reap_jobs()")
     assert store.get(job_id).status == JobStatus.CANCELLED
 
 
@@ -436,17 +459,69 @@ def test_a_callers_labels_travel_with_the_lease(store: Store) -> None:
     assert claimed(store, job_id).labels == labels
 
 
-def test_a_database_without_migrations_says_so(empty_database_url: str) -> None:
+def test_a_database_without_migrations_says_so(transport: str, empty_database_url: str) -> None:
     """The error names the command that mends it."""
-    with (
-        Store(PostgresTransport(empty_database_url, 1), 30, 1) as store,
-        pytest.raises(MigrationsMissing, match="inbox migrate"),
-    ):
-        store.get(uuid4())
+    with ExitStack() as stack:
+        opened: Transport
+        if transport == "postgres":
+            opened = PostgresTransport(empty_database_url, 1)
+        else:
+            with psycopg.connect(empty_database_url, autocommit=True) as connection:
+                connection.execute(PREPARE.encode())
+            running = stack.enter_context(local_project(empty_database_url))
+            opened = SupabaseTransport(open_project(running.settings()), 1)
+        store = stack.enter_context(Store(opened, 30, 1))
+        with pytest.raises(MigrationsMissing, match="inbox migrate"):
+            store.get(uuid4())
 
 
-def test_a_database_that_is_away_is_unavailable() -> None:
+def test_a_database_that_is_away_is_unavailable(transport: str) -> None:
     """A refused connection becomes an error that says to try again, within the patience."""
-    url = "postgresql://nobody:x@127.0.0.1:1/none"
-    with Store(PostgresTransport(url, 1), 30, 0.1) as store, pytest.raises(StoreUnavailable):
+    opened: Transport
+    if transport == "postgres":
+        opened = PostgresTransport("postgresql://nobody:x@127.0.0.1:1/none", 1)
+    else:
+        nowhere = Project(url="http://127.0.0.1:1", key="sb_secret_x", kind=KeyKind.SECRET)
+        opened = SupabaseTransport(nowhere, 1)
+    with Store(opened, 30, 0.1) as store, pytest.raises(StoreUnavailable):
         store.get(uuid4())
+
+
+def test_a_text_with_nul_is_refused(store: Store) -> None:
+    """It cannot be stored, and the caller reads why."""
+    uploads = [Upload(name="a\0b", blob=Blob(key="k"))]
+    with pytest.raises(InvalidRequest, match="NUL"):
+        store.submit(uuid4(), uploads, None, "local", 5)
+
+
+def test_what_a_constraint_refuses_is_not_repeated_in_the_error(store: Store) -> None:
+    """The values of a row stay out of messages, which others store."""
+    uploads = [Upload(name="secret.txt", blob=Blob(key="k", sha256="secret"))]
+    with pytest.raises(InboxError) as caught:
+        store.submit(uuid4(), uploads, None, "local", 5)
+    assert "23514" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert not caught.value.retry
+
+
+def test_more_than_a_thousand_rows_come_back_whole(
+    store: Store, submit: Submit, rows_url: str
+) -> None:
+    """Neither a job of 2,000 files nor a list of thousands of jobs is cut short."""
+    job_id = submit(files=2000)
+    lease = claimed(store, job_id)
+    assert [file.number for file in lease.files] == list(range(1, 2001))
+    store.start(lease, lease.files[0])
+    store.record(lease, lease.files[0], DOCUMENT, FOUND)
+    result = store.get(job_id).result
+    assert result is not None
+    assert len(result.results) == 2000
+    with psycopg.connect(rows_url, autocommit=True) as connection:
+        connection.execute("insert into inbox_jobs select from generate_series(1, 30000)")
+    seen: set[UUID] = set()
+    before = None
+    while page := store.list(None, None, before, 500):
+        seen |= {job.job_id for job in page}
+        before = (page[-1].created_at, page[-1].job_id)
+    assert len(seen) == 30_001

@@ -1,0 +1,197 @@
+"""What a worker does with an inbox: claim a job, do its files, close it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from uuid import UUID
+
+from inbox.classify import Classifier, open_classifier
+from inbox.errors import InboxError, LeaseLost, StopWork
+from inbox.extract import Reader
+from inbox.holding import Holding
+from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
+from inbox.opened import Opened
+from inbox.settings import Settings
+
+
+class Worker(Opened):
+    """Claims jobs and does the work; see `Opened` for how to open it."""
+
+    def __init__(self, settings: Settings, patience: float) -> None:
+        super().__init__(settings, patience)
+        self._holdings: dict[int, Holding] = {}
+        self._reading = threading.BoundedSemaphore(settings.file_concurrency)
+
+    def claim(self, job_id: UUID | None = None, flow_run_id: UUID | None = None) -> Lease | None:
+        """Take this pending job, or the one that has waited longest; None where there is none."""
+        owner = f"{flow_run_id or 'inbox'}/{os.getpid()}/{secrets.token_hex(4)}"
+        return self.store.claim(job_id, owner, flow_run_id)
+
+    @contextmanager
+    def hold(
+        self, lease: Lease, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[Holding]:
+        """Keep a lease alive inside the context.
+
+        A process that is told to stop (SIGTERM, Ctrl-C) hands the job back, uncharged.
+
+        Args:
+            lease: what to keep.
+            cancelled: asked when the process is told to stop; True where somebody thereby
+                cancelled this job, which is then closed as cancelled.
+        """
+        every, stall = self.settings.heartbeat_seconds, self.settings.stall_seconds
+        with Holding(lease, self._heartbeats.heartbeat, every, stall) as holding:
+            self._holdings[lease.token] = holding
+            try:
+                yield holding
+            except Exception:
+                raise
+            except BaseException:
+                holding.stop.set()
+                with suppress(InboxError):
+                    self._give_up(lease, cancelled=cancelled())
+                raise
+            finally:
+                del self._holdings[lease.token]
+
+    def _give_up(self, lease: Lease, *, cancelled: bool) -> None:
+        if cancelled:
+            self.store.cancel(lease.job_id)
+            self.store.finish(lease.job_id, lease.token)
+        else:
+            self.release(lease)
+
+    def extract(self, lease: Lease, file: File) -> Document:
+        """Read a file.
+
+        Raises:
+            PermanentError: the file cannot be read.
+            TransientError: something was away; a later try may succeed.
+            StopWork: the job was cancelled or lost.
+        """
+        holding = self._holding(lease)
+        with self._reading:
+            holding.check()
+            self.store.start(lease, file)
+            with self.blobs.fetch(file.blob) as path:
+                document = self.reader.read(path, name=file.name, abort=holding.stop)
+        holding.progress()
+        return document
+
+    def classify(self, lease: Lease, file: File, document: Document) -> Classification:
+        """Label a document and write the file's result.
+
+        Raises:
+            PermanentError: the file cannot be classified.
+            TransientError: something was away; a later try may succeed.
+            StopWork: the job was cancelled or lost; nothing was written.
+        """
+        holding = self._holding(lease)
+        found = self.classifier.classify(document, lease.labels)
+        holding.check()
+        self.store.record(lease, file, document, found)
+        holding.progress()
+        return found
+
+    def fail(self, lease: Lease, file: File, error: BaseException) -> None:
+        """Write down why a file could not be done; nothing where the work was only stopped."""
+        if isinstance(error, StopWork):
+            return
+        self.store.record_failure(lease, file, problem_of(error))
+
+    def finish(self, lease: Lease) -> JobStatus:
+        """Close the job from the state of its files; hand it back where some are still open.
+
+        Raises:
+            LeaseLost: another worker holds the job now.
+        """
+        status = self.store.finish(lease.job_id, lease.token)
+        if status == JobStatus.PROCESSING:
+            return self.store.release(lease.job_id, lease.token, charged=True)
+        return status
+
+    def release(self, lease: Lease) -> JobStatus:
+        """Hand a job back uncharged: this worker is told to stop.
+
+        Raises:
+            LeaseLost: another worker holds the job now.
+        """
+        return self.store.release(lease.job_id, lease.token)
+
+    def run_ended(self, job_id: UUID, flow_run_id: UUID, *, crashed: bool) -> JobStatus | None:
+        """Settle what a flow run left behind: finish or hand back the job it still holds.
+
+        Returns:
+            What became of the job; None where the run holds nothing any more.
+        """
+        token = self.store.token_of_run(job_id, flow_run_id)
+        if token is None:
+            return None
+        try:
+            status = self.store.finish(job_id, token)
+            if status == JobStatus.PROCESSING:
+                status = self.store.release(job_id, token, charged=True, crashed=crashed)
+        except LeaseLost:
+            return None
+        return status
+
+    def run_cancelled(self, job_id: UUID, flow_run_id: UUID) -> None:
+        """The flow run was cancelled from outside: cancel the job, if the run still holds it."""
+        token = self.store.token_of_run(job_id, flow_run_id)
+        if token is None:
+            return
+        self.store.cancel(job_id)
+        with suppress(LeaseLost):
+            self.store.finish(job_id, token)
+
+    def work(self) -> JobStatus | None:
+        """Do the whole trip of the job that has waited longest, without Prefect.
+
+        Returns:
+            What became of the job; None where none waits.
+        """
+        lease = self.claim()
+        if lease is None:
+            return None
+        with self.hold(lease):
+            for file in lease.files:
+                self._work_on(lease, file)
+            return self.finish(lease)
+
+    def _work_on(self, lease: Lease, file: File) -> None:
+        try:
+            self.classify(lease, file, self.extract(lease, file))
+        except StopWork:
+            return
+        except InboxError as error:
+            self.fail(lease, file, error)
+
+    def _holding(self, lease: Lease) -> Holding:
+        holding = self._holdings.get(lease.token)
+        if holding is None:
+            raise LeaseLost("this lease is not being held here")
+        holding.check()
+        return holding
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads files, in processes of its own."""
+        return self._closing.enter_context(Reader(self.settings))
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The lexicon, or the model where one is configured."""
+        return open_classifier(self.settings)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An error as it is written to the rows; an unforeseen one without its message."""
+    if isinstance(error, InboxError):
+        return Problem(code=error.code, message=str(error))
+    return Problem(code="internal", message=f"unforeseen {type(error).__name__}")
