@@ -43,6 +43,9 @@ $(POSTGREST): tests/support/node/package.json tests/support/node/package-lock.js
 	@npm ci --prefix tests/support/node --silent --no-audit --no-fund
 	@touch $@
 
+test-live: install ## the tests that need a real Supabase project (SUPABASE_URL, SUPABASE_SECRET_KEY)
+	@$(BIN)/python -m pytest tests/live -m live
+
 check: install ## style, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

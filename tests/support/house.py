@@ -32,7 +32,8 @@ class House:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("INBOX_", "PREFECT_", "OPENAI_")) and name != "DATABASE_URL"
+            if not name.startswith(("INBOX_", "PREFECT_", "OPENAI_", "SUPABASE_"))
+            and name != "DATABASE_URL"
         }
         self.environment = environment | {
             "INBOX_DATA_DIR": str(home / "data"),
