@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: help install demo demo-supabase test test-live check e2e up lock clean
+.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,21 @@ e2e: install ## only the end-to-end tests (real processes, kill -9)
 
 up: install ## start everything here: Postgres, Prefect, worker, API
 	@$(BIN)/inbox up
+
+CHAOS := PYTHONPATH=.:tests:tests/support $(BIN)/python -m
+
+chaos: install ## try faults on real processes; FAULTS=kill-worker,no-space for some of them
+	@$(CHAOS) chaos --faults "$(FAULTS)"
+
+SECONDS_OF_SOAK ?= 600
+soak: install ## ten minutes of work with a kill every 20 seconds
+	@$(CHAOS) chaos.soak --seconds $(SECONDS_OF_SOAK)
+
+mutants: install ## put faults into the SQL and print which test notices each
+	@PYTHONPATH=.:tests/support $(BIN)/python tests/support/queue_mutants.py
+
+bench-claim: install ## how fast jobs are claimed, also beside a million finished ones
+	@$(BIN)/python bench/claim.py
 
 lock: $(VENV)/.uv ## resolve pyproject's ranges anew into the two lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -26,9 +26,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Cancelled, Crashed
+
+from tasks.launch import start_dispatch
 
 POOL = "inbox"
 PAGE = 200
@@ -47,7 +48,7 @@ def main() -> None:
         if done.code:
             raise
     # The schedule's first run may be a minute away.
-    run_deployment("dispatch/dispatch", timeout=0, as_subflow=False)
+    start_dispatch()
 
 
 def create_pool(client: SyncPrefectClient) -> None:

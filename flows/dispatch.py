@@ -8,11 +8,17 @@ from datetime import UTC, datetime, timedelta
 from prefect import flow
 from prefect.runtime import flow_run
 
+from tasks.hooks import dispatch_crashed
 from tasks.launch import Launcher
 from tasks.runtime import inbox, settings
 
 
-@flow(name="dispatch", flow_run_name="dispatch", persist_result=False)
+@flow(
+    name="dispatch",
+    flow_run_name="dispatch",
+    persist_result=False,
+    on_crashed=[dispatch_crashed],
+)
 def dispatch() -> int:
     """Reap and launch until this run's time is over; how many runs were started.
 

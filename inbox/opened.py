@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Self
 
+from inbox import failpoints
 from inbox.blobs import Blobs, open_blobs
 from inbox.embedded import running_url
 from inbox.errors import ConfigurationError
@@ -32,6 +33,7 @@ class Opened:
     def __init__(self, settings: Settings, patience: float) -> None:
         self.settings = settings
         self._closing = ExitStack()
+        failpoints.arm(settings.failpoints or "")
         url = address(settings)
         self.store: Store = self._closing.enter_context(
             open_store(settings, url, connections=8, patience=patience)

@@ -26,7 +26,7 @@ from inbox.worker import Worker
 # soon, a worker holds a finished text that would be lost.
 PATIENCE_OF_A_PERSON = 2.0
 PATIENCE_OF_A_WORKER = 120.0
-RESERVATION_SECONDS = 600.0  # longest that a submission may take to send its files
+RESERVATION_SECONDS = 180.0  # longest that a submission may take to send its files
 ORPHAN_SECONDS = 3600.0  # bytes younger than this may belong to a submission under way
 SWEEP_BATCH = 500
 

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
     model_timeout_seconds: float = Field(60, gt=0, description="Longest wait for one answer.")
     model_max_retries: int = Field(2, ge=0, le=10, description="Retries of one call to the model.")
 
+    # for tests
+    failpoints: str | None = Field(
+        None, description="For tests only: where this process dies, waits or fails on purpose."
+    )
+
     # Prefect
     prefect_api_url: str | None = Field(
         None,

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from uuid import UUID
 
+from inbox import failpoints
 from inbox.classify import Classifier, open_classifier
 from inbox.errors import InboxError, LeaseLost, StopWork
 from inbox.extract import Reader
@@ -80,6 +81,7 @@ class Worker(Opened):
             holding.check()
             self.store.start(lease, file)
             with self.blobs.fetch(file.blob) as path:
+                failpoints.hit("extract.read")
                 document = self.reader.read(path, name=file.name, abort=holding.stop)
         holding.progress()
         return document

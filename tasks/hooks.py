@@ -6,13 +6,18 @@ it could not write, the lapse of the lease says.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import Flow, Task
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import TaskRunContext
 
+from tasks.launch import start_dispatch
 from tasks.runtime import error_of, inbox
+
+# A dispatch run that dies sooner than this would only die again.
+DISPATCH_SECONDS = 5
 
 
 def file_failed(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> None:
@@ -34,3 +39,11 @@ def run_crashed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> N
 def run_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """The run was cancelled in Prefect: cancel the job, unless another run holds it."""
     inbox().run_cancelled(flow_run.parameters["job_id"], flow_run.id)
+
+
+def dispatch_crashed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """The dispatch run's process died: start the next one before its schedule does."""
+    if flow_run.start_time and datetime.now(UTC) - flow_run.start_time > timedelta(
+        seconds=DISPATCH_SECONDS
+    ):
+        start_dispatch()

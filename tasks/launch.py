@@ -72,3 +72,12 @@ def start_run(pending: Pending) -> FlowRun:
         as_subflow=False,
     )
     return cast("FlowRun", run)  # a coroutine in asynchronous code only
+
+
+def start_dispatch() -> None:
+    """Start a dispatch run now.
+
+    Raises:
+        prefect.exceptions.ObjectNotFound: the deployment does not exist.
+    """
+    run_deployment("dispatch/dispatch", timeout=0, as_subflow=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
+from inbox import failpoints
 from inbox.errors import BlobCorrupt, BlobMissing, BlobsUnavailable, InboxError, NoSpace
 from inbox.model import Blob
 
@@ -109,8 +110,10 @@ class FolderWriter:
         with _disk_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
+            failpoints.hit("blobs.commit.before")
             self._part.replace(self._target)
             _sync_folder(self._target.parent)
+        failpoints.hit("blobs.commit.after")
         return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from inbox import failpoints
 from inbox.errors import JobCancelled, JobNotFound, JobNotOver, LeaseLost, StoreUnavailable
 from inbox.model import (
     Classification,
@@ -225,6 +226,7 @@ class Store:
             p_lease_seconds=self._lease_seconds,
             p_flow_run_id=flow_run_id,
         )
+        failpoints.hit("store.claim.after")
         return None if row is None else Lease.model_validate(row)
 
     def token_of_run(self, job_id: UUID, flow_run_id: UUID) -> int | None:
@@ -285,6 +287,7 @@ class Store:
         Raises:
             LeaseLost: the lease lapsed or passed on.
         """
+        failpoints.hit("store.finish.before")
         return _status(self._call("inbox_finish_job", p_job_id=job_id, p_token=token))
 
     def release(
@@ -313,8 +316,10 @@ class Store:
     # -- the wire -------------------------------------------------------------------
 
     def _record(self, lease: Lease, file_id: UUID, outcome: dict[str, Any]) -> None:
+        failpoints.hit("store.record.before")
         try:
             self._fenced("inbox_record_file", lease, p_file_id=file_id, p_outcome=outcome)
+            failpoints.hit("store.record.after")
         except JobCancelled:
             return  # written all the same: what is done is not thrown away
 

@@ -237,23 +237,28 @@ declare
   v_ids uuid[];
   j public.inbox_jobs;
 begin
-  if p_job_id is null then
-    select array_agg(id) into v_ids from inbox_private.next_jobs(16);
-  end if;
-  update public.inbox_jobs
-     set status = 'processing', attempt = attempt + 1, lost_dispatches = 0,
-         lease_token = nextval('inbox_private.lease_token'), lease_owner = p_owner,
-         lease_expires_at = v_now + make_interval(secs => p_lease_seconds), started_at = coalesce(started_at, v_now)
-   where status = 'pending' and total_files > 0 and id = coalesce(p_job_id, (
-           select c.id from public.inbox_jobs c
-            where c.id = any (v_ids) and c.status = 'pending'
-            order by array_position(v_ids, c.id) limit 1 for update skip locked))
-  returning * into j;
-  if found then
-    insert into public.inbox_attempts (token, job_id, attempt, owner, flow_run_id)
-    values (j.lease_token, j.id, j.attempt, p_owner, p_flow_run_id);
-    return inbox_private.lease(j);
-  end if;
+  -- Between the look and the update others may take every candidate: look again.
+  for v_try in 1 .. 20 loop
+    if p_job_id is null then
+      select array_agg(id) into v_ids from inbox_private.next_jobs(16);
+      exit when v_ids is null;
+    end if;
+    update public.inbox_jobs
+       set status = 'processing', attempt = attempt + 1, lost_dispatches = 0,
+           lease_token = nextval('inbox_private.lease_token'), lease_owner = p_owner,
+           lease_expires_at = v_now + make_interval(secs => p_lease_seconds), started_at = coalesce(started_at, v_now)
+     where status = 'pending' and total_files > 0 and id = coalesce(p_job_id, (
+             select c.id from public.inbox_jobs c
+              where c.id = any (v_ids) and c.status = 'pending'
+              order by array_position(v_ids, c.id) limit 1 for update skip locked))
+    returning * into j;
+    if found then
+      insert into public.inbox_attempts (token, job_id, attempt, owner, flow_run_id)
+      values (j.lease_token, j.id, j.attempt, p_owner, p_flow_run_id);
+      return inbox_private.lease(j);
+    end if;
+    exit when p_job_id is not null;
+  end loop;
   select * into j from public.inbox_jobs
    where id = p_job_id and status = 'processing' and lease_owner = p_owner and lease_expires_at > v_now;
   return case when found then inbox_private.lease(j) end;

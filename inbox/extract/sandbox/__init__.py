@@ -127,6 +127,7 @@ class Sandbox:
         call["prepare"] = prepare
         with path.open("rb") as file:
             for _ in range(2):  # a zygote that was killed from outside is no fault of the file
+                file.seek(0)  # the offset is shared with a child that may have read already
                 with contextlib.suppress(_ZygoteLostError):
                     return self._started().call(file.fileno(), call, seconds, abort)
         raise errors.ReaderCrashed("The reading process ended twice while it read this file.")

@@ -1,0 +1,1 @@
+"""Faults on real processes, and what must be true after each: `python -m chaos --help`."""
