@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant("tokens are used again", "public.inbox_claim_job", r"nextval\([^)]*\)", "1"),
     Mutant("a running job is claimed", "public.inbox_claim_job", "status = 'pending' and ", ""),
     Mutant("the next is claimed without a lock", "public.inbox_claim_job",
-           "for update skip locked", "", "claimers_at_once"),
+           "for update skip locked", "", "nobody_waits"),
     Mutant("claimers stand in line", "public.inbox_claim_job", " skip locked", "", "nobody_waits"),
     Mutant("anybody is given the owner's lease", "public.inbox_claim_job",
            " and lease_owner = p_owner", ""),
