@@ -13,6 +13,7 @@ COPY inbox ./inbox
 COPY tasks ./tasks
 COPY flows ./flows
 COPY deployments ./deployments
+COPY prefork ./prefork
 COPY supabase/migrations ./supabase/migrations
 RUN VIRTUAL_ENV=/app /app/bin/uv pip install --no-cache --no-deps . \
  && /app/bin/python -m pip uninstall --yes uv

@@ -8,10 +8,10 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean
+.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean bench-prefect
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install everything into ./.venv
 
@@ -72,6 +72,9 @@ mutants: install ## put faults into the SQL and print which test notices each
 
 bench-claim: install ## how fast jobs are claimed, also beside a million finished ones
 	@$(BIN)/python bench/claim.py
+
+bench-prefect: install ## the same deployments on a process pool and on a prefork pool (20 minutes)
+	@$(BIN)/python -P bench/prefect.py
 
 lock: $(VENV)/.uv ## resolve pyproject's ranges anew into the two lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,0 +1,316 @@
+"""The same deployments on a pool of type process and on one of type prefork, side by side.
+
+    python -P bench/prefect.py            # about half an hour
+    python -P bench/prefect.py --short    # about five minutes, coarse
+
+Each pool gets a Prefect server, a Postgres and a worker of its own, one after the other, with the
+settings of `inbox up`. Prints a table and, last, one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]  # not this prefect
+
+import httpx  # noqa: E402
+import psutil  # noqa: E402
+import psycopg  # noqa: E402
+from prefect.client.orchestration import SyncPrefectClient  # noqa: E402
+from prefect.client.schemas.actions import WorkPoolCreate  # noqa: E402
+from prefect.workers.process import ProcessWorker  # noqa: E402
+
+from inbox.embedded import EmbeddedPostgres  # noqa: E402
+from inbox.store import migrate  # noqa: E402
+from inbox.up.process import Process  # noqa: E402
+from inbox.up.stack import prefect_environment, prefect_server_environment  # noqa: E402
+from prefork.worker import PreforkWorker  # noqa: E402
+
+PREFECT = [sys.executable, "-m", "prefect"]
+PRELOAD = ["flows.process_job", "flows.dispatch"]
+FLOW = """import time
+from pathlib import Path
+from prefect import flow
+
+@flow
+def first_line(path: str) -> None:
+    Path(path).write_text(str(time.time()))
+"""
+HIGHER_IS_BETTER = ("jobs per minute", "files per second")
+Figures = dict[str, float]
+
+
+class Scene:
+    """A Prefect server, a worker on a pool of some type, and the API."""
+
+    def __init__(self, home: Path, stack: ExitStack, kind: str) -> None:
+        self.home = home
+        self._kind = kind
+        self._stack = stack
+        self.postgres = stack.enter_context(EmbeddedPostgres(home / "data"))
+        for name in ("inbox", "prefect"):
+            self.postgres.ensure_database(name)
+        migrate(self.postgres.url("inbox"))
+        self.prefect_port, self.port = free_port(), free_port()
+        database = self.postgres.url("prefect").replace("postgresql://", "postgresql+asyncpg://")
+        self.environment = dict(os.environ) | prefect_environment(home)
+        self.environment |= prefect_server_environment() | {
+            "PREFECT_API_URL": f"http://127.0.0.1:{self.prefect_port}/api",
+            "PREFECT_API_DATABASE_CONNECTION_URL": database,
+            "INBOX_DATA_DIR": str(home / "data"),
+            "INBOX_PORT": str(self.port),
+            "DATABASE_URL": self.postgres.url("inbox"),
+        }
+        where = ["--host", "127.0.0.1", "--port", str(self.prefect_port)]
+        self.start("server", *PREFECT, "server", "start", *where)
+        wait_for(lambda: answers(f"{self.environment['PREFECT_API_URL']}/health"))
+        self.client = stack.enter_context(
+            SyncPrefectClient(api=self.environment["PREFECT_API_URL"])
+        )
+
+    def start(self, name: str, *command: str) -> Process:
+        """Start a part, which is stopped at the end."""
+        part = Process(name, command, self.environment, self.home / f"{name}.log")
+        self._stack.callback(part.stop, 10, first="prefect.engine")
+        return part
+
+    def populate(self) -> None:
+        """The pool, the deployments, the API and the worker."""
+        worker_type = PreforkWorker if self._kind == "prefork" else ProcessWorker
+        template = worker_type.get_default_base_job_template()
+        if self._kind == "prefork":
+            template["variables"]["properties"]["preload"]["default"] = PRELOAD
+        self.client.create_work_pool(
+            WorkPoolCreate(name="inbox", type=self._kind, base_job_template=template)
+        )
+        deploy = [*PREFECT, "--no-prompt", "deploy", "--all"]
+        subprocess.run(
+            deploy, env=self.environment, cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL
+        )
+        (self.home / "first.py").write_text(FLOW)
+        pull = {"prefect.deployments.steps.set_working_directory": {"directory": str(self.home)}}
+        self.first_line = self.client.create_deployment(
+            flow_id=self.client.create_flow_from_name("first_line"),
+            name="first-line",
+            entrypoint="first.py:first_line",
+            pull_steps=[pull],
+            work_pool_name="inbox",
+        )
+        self.start("api", sys.executable, "-m", "inbox.cli", "api")
+        wait_for(lambda: answers(f"http://127.0.0.1:{self.port}/healthz"))
+        self.worker = self.start("worker", *PREFECT, "worker", "start", "--pool", "inbox")
+        wait_for(lambda: "started!" in self.worker.last_lines(999))
+        self.first()  # also waits for the warm process
+        dispatch = self.client.read_deployment_by_name("dispatch/dispatch")
+        self.client.create_flow_run_from_deployment(dispatch.id)  # the schedule's is to come
+
+    def cpu(self) -> float:
+        """CPU seconds of all processes so far, those that have ended included."""
+        return sum(
+            times.user + times.system + times.children_user + times.children_system
+            for times in (ask(process, "cpu_times") for process in self.family())
+            if times is not None
+        )
+
+    def family(self) -> list[psutil.Process]:
+        """All processes that were started here, Postgres included."""
+        return psutil.Process().children(recursive=True)
+
+    def size(self) -> int:
+        """Bytes of Prefect's database."""
+        with psycopg.connect(self.postgres.url("prefect"), autocommit=True) as connection:
+            row = connection.execute("select pg_database_size(current_database())").fetchone()
+            return int(row[0]) if row else 0
+
+    def first(self) -> float:
+        """Seconds from asking for a run to the first line of its flow."""
+        path = self.home / f"first-{time.monotonic_ns()}"
+        asked = time.time()
+        run = self.client.create_flow_run_from_deployment(
+            self.first_line, parameters={"path": str(path)}
+        )
+        wait_for(lambda: path.exists() and path.stat().st_size > 0)
+        wait_for(lambda: ended(self.client, run.id), every=0.2)
+        return float(path.read_text()) - asked
+
+    def post(self, count: int) -> UUID:
+        """Post a job of so many small files."""
+        letter = "Dear Ms Lovelace,\nthe invoice {} over 12.00 is due.\nYours, C. B.\n"
+        files = [
+            ("files", (f"{number}.txt", letter.format(number).encode())) for number in range(count)
+        ]
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/classify-documents-async",
+            files=files,
+            timeout=120,
+            trust_env=False,
+        )
+        return UUID(answer.raise_for_status().json()["job_id"])
+
+    def wait_until(self, jobs: list[UUID], *statuses: str) -> float:
+        """Wait until all jobs have a status; when that was."""
+        with psycopg.connect(self.postgres.url("inbox"), autocommit=True) as connection:
+            question = "select count(*) from inbox_jobs where id = any(%s) and status = any(%s)"
+
+            def reached() -> bool:
+                row = connection.execute(question, (jobs, list(statuses))).fetchone()
+                return row is not None and row[0] == len(jobs)
+
+            wait_for(reached, seconds=3600)
+        return time.time()
+
+
+def measure(kind: str, options: argparse.Namespace) -> Figures:
+    """All figures of a pool of one type."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        scene = Scene(Path(folder), stack, kind)
+        time.sleep(options.settle)
+        bare, _ = idle(scene, options.idle)
+        scene.populate()
+        time.sleep(options.settle)
+        busy, grown = idle(scene, options.idle)
+        # PSS: what forks share counts once
+        memory = sum(getattr(ask(part, "memory_full_info"), "pss", 0) for part in scene.family())
+        figures = {
+            "bare server, cores": bare,
+            "idle above it, cores": busy - bare,
+            "memory, MiB": memory / 2**20,
+            "database growth, MiB a day": grown * 86400 / 2**20,
+        }
+        cpu = scene.cpu()
+        firsts = [scene.first() for _ in range(options.triggers)]
+        figures["CPU s a run, server included"] = (scene.cpu() - cpu) / options.triggers
+        figures |= spread("trigger to first line", firsts)
+        figures |= spread("POST to processing", [claimed(scene) for _ in range(options.posts)])
+        began = time.time()
+        jobs = [scene.post(1) for _ in range(options.jobs)]
+        figures["jobs per minute"] = 60 * options.jobs / (finished(scene, jobs) - began)
+        large = [scene.post(options.files)]
+        began = scene.wait_until(large, "processing", "completed")
+        figures["files per second"] = options.files / (finished(scene, large) - began)
+    return figures
+
+
+def idle(scene: Scene, seconds: float) -> tuple[float, float]:
+    """Busy cores, and bytes a second that Prefect's database grows by."""
+    cpu, size, began = scene.cpu(), scene.size(), time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - began
+    return (scene.cpu() - cpu) / passed, (scene.size() - size) / passed
+
+
+def claimed(scene: Scene) -> float:
+    """Seconds from posting a job to its being worked on."""
+    began = time.time()
+    job = [scene.post(1)]
+    taken = scene.wait_until(job, "processing", "completed") - began
+    finished(scene, job)
+    return taken
+
+
+def finished(scene: Scene, jobs: list[UUID]) -> float:
+    """When all of these jobs were over."""
+    return scene.wait_until(jobs, "completed", "failed", "cancelled")
+
+
+def spread(name: str, seconds: list[float]) -> Figures:
+    """The middle and nearly the worst."""
+    worst = sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * 0.95))]
+    return {f"{name} p50, s": statistics.median(seconds), f"{name} p95, s": worst}
+
+
+def ask(process: psutil.Process, question: str) -> Any:
+    """What a process says; None when it has gone."""
+    with suppress(psutil.NoSuchProcess):
+        return getattr(process, question)()
+    return None
+
+
+def ended(client: SyncPrefectClient, run: UUID) -> bool:
+    """Whether a run is over."""
+    state = client.read_flow_run(run).state
+    return state is not None and state.is_final()
+
+
+def wait_for(condition: Any, seconds: float = 300, every: float = 0.02) -> None:
+    """Poll until a condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(every)
+
+
+def answers(url: str) -> bool:
+    """Whether a server is up."""
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end what was started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    yield
+
+
+def main() -> None:
+    """Measure both and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--short", action="store_true", help="few of everything")
+    for name, usual in (("idle", 60), ("settle", 20), ("triggers", 30), ("posts", 20)):
+        parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--jobs", type=int, default=60)
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--pools", default="process,prefork")
+    options = parser.parse_args()
+    if options.short:
+        options.idle, options.settle, options.triggers = 15, 8, 6
+        options.posts, options.jobs, options.files = 3, 8, 40
+    found: dict[str, Figures] = {}
+    with stoppable():
+        for kind in options.pools.split(","):
+            found[kind] = measure(kind, options)
+            print(kind, json.dumps(found[kind]), file=sys.stderr, flush=True)
+    table(found)
+    print(json.dumps({"load": os.getloadavg(), "options": vars(options), "figures": found}))
+
+
+def table(found: dict[str, Figures]) -> None:
+    """Print the figures side by side, and how many times better the last is than the first."""
+    kinds = list(found)
+    print(f"{'':34}" + "".join(f"{kind:>12}" for kind in kinds) + f"{'times better':>14}")
+    for name in found[kinds[0]]:
+        values = [found[kind][name] for kind in kinds]
+        first, last = values[0], values[-1]
+        over, under = (last, first) if name in HIGHER_IS_BETTER else (first, last)
+        ratio = f"{over / under:14.1f}" if under > 0 else f"{'-':>14}"
+        print(f"{name:34}" + "".join(f"{value:12.2f}" for value in values) + ratio)
+
+
+if __name__ == "__main__":
+    main()
