@@ -113,13 +113,13 @@ def server_(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 
 def test_rows_survive_a_stop_and_a_start(tmp_path: Path) -> None:
     """What was committed is there after the next start, in both databases."""
-    before = set(psutil.Process().children(recursive=True))
     with EmbeddedPostgres(tmp_path) as postgres:
+        started = family(tmp_path)
         for name in ("inbox", "prefect"):
             postgres.ensure_database(name)
             postgres.ensure_database(name)
             query(postgres.url(name), f"create table t as select '{name}' as name")
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert not any(works(process) for process in started)
     with EmbeddedPostgres(tmp_path) as postgres:
         assert query(postgres.url("inbox"), "select name from t") == [("inbox",)]
         assert query(postgres.url("prefect"), "select name from t") == [("prefect",)]

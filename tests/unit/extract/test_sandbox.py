@@ -283,7 +283,8 @@ def test_a_killed_zygote_is_replaced(faults: Path, file: Path) -> None:
 def _zygotes(parent: int, faults: Path) -> list[psutil.Process]:
     """The zygotes of a process that serve this module's tasks, newest last."""
     children = psutil.Process(parent).children()
-    found = [one for one in children if "inbox.extract.sandbox.zygote" in one.cmdline()]
+    alive = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]  # others' children
+    found = [one for one in alive if "inbox.extract.sandbox.zygote" in one.cmdline()]
     return sorted(found, key=lambda one: one.create_time())[-1:]
 
 
