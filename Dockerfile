@@ -1,6 +1,8 @@
 # One image; the command says what it is: api | worker | migrate
 #   docker build -t document-inbox .
 #   docker run --rm -e DATABASE_URL=… document-inbox migrate
+# The API asks nobody who they are, so api refuses to start here until INBOX_ALLOW_OPEN=true says
+# that a gateway in front of the container does.
 
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
