@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import processes
 import psutil
 import psycopg
 from house import House
@@ -205,10 +207,8 @@ def power_loss(whole: Whole) -> None:
     job_id = whole.submit(contents, "bin")
     whole.under_way(job_id, 8)
     family = [*whole.house.process.children(recursive=True), whole.house.process]
-    for process in family:
-        process.suspend()
-    for process in family:
-        process.kill()
+    processes.send(family, signal.SIGSTOP)
+    processes.send(family)
     psutil.wait_procs(family, timeout=10)
     whole.figures.injected = len(family)
     whole.house.stop()  # takes note of its end

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
-import psutil
+import processes
 import pytest
 from house import House, wait_until
 
@@ -135,8 +135,7 @@ def test_a_killed_worker_loses_nothing(house: House, letters: list[Path]) -> Non
     """Kill -9 of the worker and the run: another goes on, and finished files are not redone."""
     job_id = house.submit(letters)
     wait_until(lambda: house.job(job_id)["processed_files"] >= 2, 120, house.logs)
-    for victim in [*house.children("worker"), *house.children("prefect.engine")]:
-        victim.kill()
+    processes.send([*house.children("worker"), *house.children("prefect.engine")])
     done = finished_files(house, job_id)
     assert 2 <= len(done) < len(letters)
     job = house.finished(job_id)
@@ -162,7 +161,7 @@ def test_ctrl_c_stops_everything(build: Callable[..., House], letters: list[Path
     wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
     family = house.process.children(recursive=True)
     assert house.stop(signal.SIGINT) < STOP_SECONDS
-    assert not [process for process in family if process.is_running()]
+    assert not processes.left_after(family, 1)
     again = build()
     job = again.finished(job_id)
     assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
@@ -176,11 +175,9 @@ def test_a_kill_of_everything_is_survived(build: Callable[..., House], letters: 
     job_id = house.submit(letters)
     wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
     family = [*house.process.children(recursive=True), house.process]
-    for process in family:
-        process.send_signal(signal.SIGSTOP)
-    for process in family:
-        process.kill()
-    psutil.wait_procs(family, timeout=10)
+    processes.send(family, signal.SIGSTOP)
+    processes.send(family)
+    processes.left_after(family, 10)
     job = build().finished(job_id)
     assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
 
@@ -192,5 +189,4 @@ def test_a_killed_owner_leaves_no_process(build: Callable[..., House]) -> None:
     family = house.process.children(recursive=True)
     house.process.kill()
     house.stop()
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert not alive
+    assert not processes.left_after(family, 20)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from local_project import LocalProject, token
+from local_project import LocalProject
 from pydantic import SecretStr
 
 from inbox.cli.checks import Check, run_checks
@@ -35,7 +35,7 @@ def test_a_sound_project_has_seven_good_lines(project: LocalProject, tmp_path: P
 
 def test_an_old_key_works_and_is_mentioned(project: LocalProject) -> None:
     """It has an end."""
-    old = SecretStr(token("service_role", iss="supabase"))
+    old = SecretStr(project.old_keys["service_role"])
     settings = project.settings(supabase_secret_key=old)
     line = checked(settings)["key"]
     assert line.ok

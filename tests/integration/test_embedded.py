@@ -12,8 +12,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import processes
 import psutil
 import psycopg
 import pytest
@@ -47,10 +49,18 @@ def main_process(data_dir: Path) -> psutil.Process:
     return psutil.Process(int(pid_file.read_text().split()[0]))
 
 
+LASTING = ("checkpointer", "background writer", "walwriter", "io worker", "launcher")
+
+
 def family(data_dir: Path) -> list[psutil.Process]:
-    """Every process of the server that works on a data folder."""
+    """The processes of the server on a data folder that stay as long as it does."""
     main = main_process(data_dir)
-    return [main, *main.children(recursive=True)]
+    found = [main]
+    for child in main.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            title = " ".join(child.cmdline())
+            found += [child] if any(word in title for word in LASTING) else []
+    return found
 
 
 def shared_memory_of(pid: int) -> list[str]:
@@ -234,8 +244,7 @@ def test_everything_killed_and_the_pid_reused(tmp_path: Path) -> None:
     query(owner.url, "create table t as select generate_series(1, 5000) as n")
     left = family(tmp_path)
     owner.process.send_signal(signal.SIGSTOP)
-    for victim in left:
-        victim.kill()
+    processes.send(left)
     owner.kill()
     psutil.wait_procs(left, timeout=10)
     pid_file = tmp_path / "postgres" / "cluster" / "data" / "postmaster.pid"
@@ -272,9 +281,7 @@ def test_hanging_leftovers_do_not_block(
             assert query(postgres.url("inbox"), "select 1") == [(1,)]
             assert not any(works(process) for process in left)
     finally:
-        for process in left:
-            if process.is_running():
-                process.kill()
+        processes.send(left)
 
 
 def test_second_owner_is_refused(tmp_path: Path, server_: EmbeddedPostgres) -> None:

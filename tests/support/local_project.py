@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +47,13 @@ class LocalProject:
         url: what goes into SUPABASE_URL.
         gateway: its front door, which can be told to fail.
         storage: its Storage stub.
+        old_keys: its keys of the older kind, by role.
     """
 
     url: str
     gateway: Gateway
     storage: StorageStub
+    old_keys: Mapping[str, str]
 
     def settings(self, **more: Any) -> Settings:
         """Settings that name this project and nothing else."""
@@ -74,17 +76,17 @@ def user_token(user: UUID, **claims: Any) -> str:
 def local_project(database_url: str, *, pool: int = 10) -> Iterator[LocalProject]:
     """Serve a database that was prepared with `PREPARE`."""
     storage = StorageStub(database_url, SECRET)
+    old_keys = {role: token(role, iss="supabase") for role in ("service_role", "anon")}
     keys = {
         SECRET_KEY: token("service_role"),
         PUBLISHABLE_KEY: token("anon"),
-        (service := token("service_role", iss="supabase")): service,
-        (anon := token("anon", iss="supabase")): anon,
+        **{key: key for key in old_keys.values()},
     }
     with (
         _postgrest(database_url, pool) as socket,
         Gateway(socket, keys, storage) as gateway,
     ):
-        yield LocalProject(f"http://127.0.0.1:{gateway.port}", gateway, storage)
+        yield LocalProject(f"http://127.0.0.1:{gateway.port}", gateway, storage, old_keys)
 
 
 def postgrest_binary() -> str:

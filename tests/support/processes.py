@@ -1,0 +1,21 @@
+"""Signals to processes that may have ended meanwhile."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+
+def send(processes: Iterable[psutil.Process], number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to each that is still there."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def left_after(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that are still there after so many seconds at most."""
+    return psutil.wait_procs(list(processes), timeout=seconds)[1]
