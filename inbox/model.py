@@ -344,6 +344,7 @@ class Job(Row):
         processed_files: files that are over, whatever their outcome.
         result: per-file results; None until the first file is over.
         error: why the job failed or was cancelled.
+        expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
     job_id: UUID
@@ -353,6 +354,7 @@ class Job(Row):
     updated_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     total_files: int
     processed_files: int
     attempt: int = 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
-from inbox.errors import NoFiles, SubmissionInFlight, TooManyFiles
+from inbox.errors import JobNotFound, JobNotOver, SubmissionInFlight
+from inbox.front import SETTLED_SECONDS, Front
 from inbox.model import (
     Job,
     JobOptions,
     JobStatus,
     JobSummary,
     Label,
-    Order,
     Pending,
     Reservation,
     ReservationState,
@@ -22,7 +23,6 @@ from inbox.model import (
     Upload,
 )
 from inbox.settings import Settings
-from inbox.worker import Worker
 
 # Seconds that a caller keeps trying while the database does not answer: a person is told
 # soon, a worker holds a finished text that would be lost.
@@ -33,7 +33,7 @@ ORPHAN_SECONDS = 3600.0  # bytes younger than this may belong to a submission un
 SWEEP_BATCH = 500
 
 
-class Inbox(Worker):
+class Inbox(Front):
     """Submit and watch jobs; and, for workers, claim them and do the work.
 
     Use as a context manager, or call `close`. Safe for several threads.
@@ -80,18 +80,7 @@ class Inbox(Worker):
             TooManyFiles: there are more than the settings allow.
             StoreUnavailable: the database does not answer; nothing is promised.
         """
-        if not uploads:
-            raise NoFiles("the job has no files; send at least one")
-        if len(uploads) > self.settings.max_files:
-            raise TooManyFiles(f"a job may have {self.settings.max_files} files at most")
-        order = Order(
-            uploads=tuple(uploads),
-            labels=None if labels is None else tuple(labels),
-            client_id=client_id,
-            max_attempts=self.settings.max_attempts,
-            options=options or JobOptions(),
-            sealed=sealed,
-        )
+        order = self.order(uploads, labels, client_id, options, sealed)
         if reservation is None:
             return self.store.submit(job_id, order)
         return self.store.submit_reserved(job_id, order, reservation)
@@ -146,26 +135,43 @@ class Inbox(Worker):
         """
         return self.store.retry(job_id, client_id)
 
-    def delete(self, job_id: UUID, client_id: str | None = None) -> None:
-        """Forget a job that is over: its rows, then its bytes.
+    def delete(self, job_id: UUID, client_id: str | None = None) -> int:
+        """Forget a job that is over: its rows, then its bytes; how many blobs there were.
 
         Raises:
             JobNotFound: there is none, or it is another client's.
             JobNotOver: cancel it first.
         """
-        self.blobs.delete(self.store.delete(job_id, client_id))
+        keys = self.store.delete(job_id, client_id)
+        self.blobs.delete(keys)
+        return len(keys)
+
+    def purge(self) -> int:
+        """Forget the jobs that the settings say are kept no longer; how many there were."""
+        removed = 0
+        self.store.forget_old(SETTLED_SECONDS)
+        days = self.settings.retention_days
+        while days is not None:
+            expired = self.store.expired(days * 86_400, SWEEP_BATCH)
+            for job_id in expired:
+                with suppress(JobNotFound, JobNotOver):  # another sweep, or somebody tries it again
+                    self.delete(job_id)
+                    removed += 1
+            if len(expired) < SWEEP_BATCH:
+                break
+        return removed
 
     def stuck(self, limit: int = 50) -> tuple[Stuck, ...]:
         """Jobs that do not move, the quietest first: why, and what to do."""
         return self.store.stuck(limit)
 
     def sweep(self) -> int:
-        """Remove bytes that no job has; how many jobs' there were.
+        """Forget what has expired, then remove bytes that no job has; how many jobs' there were.
 
-        They are left where a receiver died between storing files and queueing their job, or
+        Such bytes are left where a receiver died between storing files and queueing their job, or
         between forgetting a job and removing its bytes.
         """
-        removed = 0
+        removed = self.purge()
         for ids in batched(self.blobs.jobs(ORPHAN_SECONDS), SWEEP_BATCH):
             for job_id in set(ids) - self.store.known(ids):
                 self.blobs.delete_job(job_id)
