@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from inbox.model import Job, JobStatus, Row, Value
+from inbox.model import Job, JobStatus, JobSummary, Row, Value
 
 
 class EventKind(StrEnum):
@@ -212,3 +212,31 @@ class Metrics(Row):
     ocr_pages: int
     cost: float
     errors: Mapping[str, Annotated[int, Field(ge=0)]]
+
+
+class Accepted(Row):
+    """A job that was taken in."""
+
+    job_id: UUID
+    status: JobStatus
+    message: str
+    total_files: int
+    status_endpoint: str = Field(description="Where to ask for the job; also in `Location`.")
+    estimated_time_seconds: int = Field(
+        description="A rough guess from the number and size of the files and the jobs ahead."
+    )
+
+
+class JobList(Row):
+    """Some jobs, newest first."""
+
+    jobs: tuple[JobSummary, ...]
+    next_cursor: str | None = Field(description="Give it back as `cursor` for the next ones.")
+
+
+class Deleted(Row):
+    """The receipt for a job that was forgotten: its rows, its results and its bytes."""
+
+    job_id: UUID
+    deleted_at: datetime
+    blobs_removed: int = Field(description="Stored documents that were removed with it.")

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from inbox.api import events, problems, reference, routes, webhooks
+from inbox.api import events, exports, problems, reference, routes, webhooks
 from inbox.api.auth import Gate, the_caller
 from inbox.api.describe import DESCRIPTION, describe_webhooks
 from inbox.api.guard import LoopbackGuard, is_loopback
@@ -32,7 +32,7 @@ from inbox.webhooks import Courier
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 10
 MAX_REQUEST_HEAD_BYTES = 32 * 1024
-ROUTERS = (routes.router, events.router, webhooks.router)
+ROUTERS = (routes.router, events.router, exports.router, webhooks.router)
 DENIALS = responses(Unauthenticated, ScopeMissing, RateLimited)
 
 

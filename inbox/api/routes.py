@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from inbox.api.auth import Caller, Known
@@ -36,8 +36,8 @@ from inbox.errors import (
     StoreUnavailable,
     TransientError,
 )
-from inbox.interface import JobFilter, Taken, Watched
-from inbox.model import Job, JobStatus, JobSummary, Reservation, ReservationState, Value
+from inbox.interface import Accepted, Deleted, JobFilter, JobList, Taken, Watched
+from inbox.model import Job, JobStatus, Reservation, ReservationState, Value
 from inbox.service import Inbox
 
 POLL_SECONDS = 2
@@ -48,34 +48,6 @@ NO_NUL = r"^[^\x00]*$"
 log = logging.getLogger(__name__)
 router = APIRouter()
 public = APIRouter()  # what needs no credentials
-
-
-class Accepted(Value):
-    """A job that was taken in."""
-
-    job_id: UUID
-    status: JobStatus
-    message: str
-    total_files: int
-    status_endpoint: str = Field(description="Where to ask for the job; also in `Location`.")
-    estimated_time_seconds: int = Field(
-        description="A rough guess from the number and size of the files and the jobs ahead."
-    )
-
-
-class JobList(Value):
-    """Some jobs, newest first."""
-
-    jobs: tuple[JobSummary, ...]
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next ones.")
-
-
-class Deleted(Value):
-    """The receipt for a job that was forgotten: its rows, its results and its bytes."""
-
-    job_id: UUID
-    deleted_at: datetime
-    blobs_removed: int = Field(description="Stored documents that were removed with it.")
 
 
 class Health(Value):
