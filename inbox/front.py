@@ -25,7 +25,6 @@ from inbox.interface import (
     WebhookMessage,
 )
 from inbox.model import Job, JobOptions, JobSummary, Label, Order, Upload
-from inbox.webhooks import check_url, new_secret
 from inbox.worker import Worker
 
 EVERYTHING = (Scope.READ, Scope.SUBMIT, Scope.MANAGE)
@@ -194,6 +193,8 @@ class Front(Worker):
             UrlRefused: it is not one that messages may be sent to.
             InvalidRequest: the client has as many webhooks as it may have.
         """
+        from inbox.webhooks import check_url, new_secret
+
         check_url(url, allow_private=self.settings.webhook_allow_private)
         secret = new_secret()
         return self.store.create_webhook(uuid4(), client_id, url, secret, events), secret

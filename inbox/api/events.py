@@ -22,7 +22,7 @@ from inbox.api.door import Door
 from inbox.api.lookout import Lookout, News
 from inbox.api.problems import responses
 from inbox.errors import InboxError, InvalidRequest, JobNotFound, StoreUnavailable
-from inbox.interface import Event, Events
+from inbox.interface import Event, EventKind, Events
 from inbox.service import Inbox
 
 BATCH = 500
@@ -34,6 +34,15 @@ EXAMPLE = (
     'id: 3\nevent: file\ndata: {"at": "2026-01-05T10:00:00Z", "file_id": "…", "number": 1, '
     '"status": "completed", "label": "invoice", "confidence": 0.93}\n\n'
 )
+EVENT = {
+    "type": "object",
+    "description": "One event, by the names of its fields.",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string", "enum": [kind.value for kind in EventKind]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 router = APIRouter()
 
 
@@ -44,7 +53,7 @@ router = APIRouter()
         **responses(JobNotFound, InvalidRequest, StoreUnavailable),
         200: {
             "description": "The events of kind `job`, `file` and `pages` from here on.",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {MEDIA_TYPE: {"schema": EVENT, "example": EXAMPLE}},
         },
         204: {"description": "The job is over and every event has been received."},
     },
@@ -57,14 +66,15 @@ async def follow_job(
     inbox: Door,
     caller: Known,
     last_event_id: Annotated[
-        str | None, Header(description="The id of the last event that was received.")
-    ] = None,
+        str,
+        Header(pattern=r"^[0-9]{0,9}$", description="The id of the last event that was received."),
+    ] = "",
     after: Annotated[
         int, Query(ge=0, le=LARGEST, description="As `Last-Event-ID`, which wins.")
     ] = 0,
 ) -> Response:
     """Sends what happens to a job as it happens, and what happened since the last event seen."""
-    after = _number(last_event_id, after)
+    after = int(last_event_id) if last_event_id else after
     found = await run_in_threadpool(inbox.events, job_id, caller.client_id, after, BATCH)
     after = min(after, found.last)
     if found.status.terminal and after == found.last and found.last > 0:
@@ -111,11 +121,3 @@ def written(event: Event) -> str:
     """An event as it goes over the wire."""
     data = json.dumps({"at": event.at.isoformat(), **event.data}, ensure_ascii=False)
     return f"id: {event.sequence}\nevent: {event.kind.value}\ndata: {data}\n\n"
-
-
-def _number(header: str | None, after: int) -> int:
-    if not header:
-        return after
-    if not (header.isascii() and header.isdecimal()) or int(header) > LARGEST:
-        raise InvalidRequest("Last-Event-ID is not the id of an event")
-    return int(header)

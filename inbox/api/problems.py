@@ -12,12 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from inbox import errors
 from inbox.api.linger import LingeringResponse, body_is_unread
 from inbox.errors import InboxError
 
 RETRY_AFTER_SECONDS = 5
+REFERENCE = "#/components/schemas/{model}"
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
@@ -112,7 +114,10 @@ def responses(*kinds: type[InboxError]) -> dict[int | str, dict[str, Any]]:
             {
                 "description": _title(status),
                 "content": {
-                    MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema(), "examples": {}}
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": REFERENCE.format(model="ProblemDetails")},
+                        "examples": {},
+                    }
                 },
             },
         )
@@ -123,7 +128,18 @@ def responses(*kinds: type[InboxError]) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document."""
+    """Answer every error of `app` with a problem document, and describe what that is."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = plain()
+        schema = ProblemDetails.model_json_schema(ref_template=REFERENCE)
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(schema.pop("$defs", {}))
+        schemas["ProblemDetails"] = schema
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
     app.add_exception_handler(InboxError, _on_inbox_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -167,10 +183,24 @@ def _on_invalid(_request: Request, error: Exception) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, wrong, items=items)
 
 
-def _on_http_error(_request: Request, error: Exception) -> Response:
+def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's, for a body that is not JSON
+        return problem(422, errors.InvalidRequest.code, str(error.detail))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     code = HTTPStatus(error.status_code).name.lower()
-    return problem(error.status_code, code, str(error.detail), error.headers)
+    return problem(error.status_code, code, str(error.detail), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path: each has a route of its own, which knows of no other."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _on_disconnect(_request: Request, _error: Exception) -> Response:

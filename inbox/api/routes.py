@@ -13,11 +13,9 @@ from uuid import UUID, uuid4
 
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from inbox.api.auth import Caller, Known
-from inbox.api.cursor import links, read_cursor, write_cursor
 from inbox.api.describe import JOB_RESPONSES, SUBMIT_BODY, SUBMIT_RESPONSES
 from inbox.api.door import Door
 from inbox.api.estimate import estimate_seconds
@@ -25,6 +23,7 @@ from inbox.api.idempotency import HashingBlobs, digest_of, key_of
 from inbox.api.limits import Intake
 from inbox.api.lookout import Lookout, News
 from inbox.api.problems import problem, responses
+from inbox.api.query import Moment, links, read_cursor, write_cursor
 from inbox.api.uploads import Submission, receive
 from inbox.errors import (
     ConfigurationError,
@@ -157,8 +156,8 @@ async def get_job(
         ),
     ] = 0,
     if_none_match: Annotated[
-        str | None, Header(description="An ETag of before: 304 where nothing has changed.")
-    ] = None,
+        str, Header(description="An ETag of before: 304 where nothing has changed.")
+    ] = "",
 ) -> Job | Response:
     """One job: its status, its progress and the results of the files that are over."""
     known = _known_event(if_none_match)
@@ -182,9 +181,9 @@ def _is_waited_for(found: Watched, known: int | None) -> bool:
     return not found.status.terminal if known is None else found.job is None
 
 
-def _known_event(header: str | None) -> int | None:
+def _known_event(header: str) -> int | None:
     """The number in an ETag of ours; of several the last."""
-    numbers = ETAG.findall(header or "")
+    numbers = ETAG.findall(header)
     return int(numbers[-1]) if numbers else None
 
 
@@ -249,8 +248,8 @@ def list_jobs(
         bool | None, Query(description="Whether a file is marked for review.")
     ] = None,
     failed_files: Annotated[bool | None, Query(description="Whether a file failed.")] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="Not before then.")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="Before then.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Not before then.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Before then.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
         str | None, Query(max_length=200, description="`next_cursor` of the page before.")

@@ -1,17 +1,40 @@
-"""Where a list goes on: opaque cursors, and RFC 8288 links."""
+"""What a query string holds: moments, opaque cursors; and RFC 8288 links to the next page."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
+from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from starlette.datastructures import QueryParams
 
 from inbox.errors import InvalidRequest
 from inbox.model import JobSummary
+
+TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:")
+
+
+def moment(text: str) -> str:
+    """RFC 3339, and not a number, which would be seconds since 1970."""
+    if not TIMESTAMP.match(text):
+        raise ValueError("a timestamp such as 2026-01-31T12:00:00Z is needed")
+    return text
+
+
+def in_utc(at: datetime) -> datetime:
+    """The same moment; offsets that a database does not know are gone."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the timestamp is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(moment), AfterValidator(in_utc)]
 
 
 def write_cursor(job: JobSummary) -> str:
