@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 from inbox.service import Inbox
 
 
-def the_inbox(request: Request) -> Inbox:
-    """The inbox that the application opened."""
+async def the_inbox(request: Request) -> Inbox:
+    """The inbox that the application opened; a coroutine, since others are run in a thread."""
     inbox: Inbox = request.app.state.inbox
     return inbox
 
