@@ -22,7 +22,7 @@ from inbox.api.lookout import Lookout
 from inbox.api.metrics import Measured, install_metrics
 from inbox.api.problems import responses
 from inbox.api.routes import DISTRIBUTION
-from inbox.api.traces import install_traces
+from inbox.api.traces import end_traces, install_traces
 from inbox.errors import ConfigurationError, RateLimited, ScopeMissing, Unauthenticated
 from inbox.opened import address
 from inbox.service import Inbox
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 yield
         finally:
             await run_in_threadpool(inbox.close)
+            await run_in_threadpool(end_traces, app)
 
     app = FastAPI(
         title="Document Inbox",

@@ -30,3 +30,9 @@ def install_traces(app: FastAPI, settings: Settings) -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     app.state.traces = provider
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider)
+
+
+def end_traces(app: FastAPI) -> None:
+    """Send what has not been sent yet, and stop."""
+    if hasattr(app.state, "traces"):
+        app.state.traces.shutdown()
