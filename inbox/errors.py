@@ -37,6 +37,7 @@ InboxError
 │   ├── InvalidLabels         invalid_labels
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
+│   ├── PageNotFound          page_not_found
 │   ├── SubmissionInFlight    submission_in_flight
 │   ├── IdempotencyConflict   idempotency_conflict
 │   ├── Unauthenticated       unauthenticated
@@ -286,6 +287,12 @@ class JobNotOver(RequestError):
     """The job is not over yet, and this is for jobs that are."""
 
     code = "job_not_over"
+
+
+class PageNotFound(RequestError):
+    """There is no such page, or no picture can be made of it."""
+
+    code = "page_not_found"
 
 
 class SubmissionInFlight(RequestError):

@@ -14,6 +14,7 @@ from inbox import failpoints
 from inbox.classify import Classifier, open_classifier
 from inbox.errors import InboxError, LeaseLost, StopWork
 from inbox.extract import Reader
+from inbox.extract.viewer import Viewer
 from inbox.holding import Holding
 from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
 from inbox.opened import Opened
@@ -185,6 +186,11 @@ class Worker(Opened):
     def reader(self) -> Reader:
         """Reads files, in processes of its own."""
         return self._closing.enter_context(Reader(self.settings))
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        """Draws pages, in processes of its own."""
+        return self._closing.enter_context(Viewer(self.settings))
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -93,6 +93,28 @@ def picture_at(data: bytes, index: int) -> tuple[Image, int]:
         return _prepared(opened)
 
 
+def shown_at(data: bytes, index: int) -> Image | None:
+    """One picture of the file as a person sees it, upright and in colour; None beyond the last.
+
+    Raises:
+        CorruptFile: it does not decode.
+        DecompressionBomb: it claims an absurd size.
+    """
+    import PIL.Image
+    import PIL.ImageOps
+
+    with _opened(data) as opened:
+        if not 0 <= index < _count(opened):
+            return None
+        opened.seek(index)
+        upright = PIL.ImageOps.exif_transpose(opened)
+        if upright.mode.startswith("I") or upright.mode == "F":
+            return _stretched(upright).convert("RGB")
+        paper = PIL.Image.new("RGBA", upright.size, "white")
+        paper.alpha_composite(upright.convert("RGBA"))
+        return paper.convert("RGB")
+
+
 def read_picture(
     number: int, picture: Image, dpi: int, engine: ocr.Engine | None, *, thrifty: bool = False
 ) -> Page:
