@@ -15,6 +15,7 @@ from inbox.cli.base import (
     AsJson,
     Exit,
     LabelsText,
+    Passwords,
     app,
     complain,
     exit_code,
@@ -33,6 +34,7 @@ from inbox.worker import problem_of
 @app.command()
 def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A document.")],
+    password: Passwords = None,
     as_json: AsJson = False,
 ) -> None:
     """Read one file and print its text, page by page. Needs no server and no database."""
@@ -40,7 +42,7 @@ def read(
         if not file.is_file():
             raise InvalidRequest(f"there is no file {shown(file)}")
         with Reader(settings()) as reader:
-            document = _read(reader, file)
+            document = _read(reader, file, passwords=password or ())
     except InboxError as error:
         if not as_json:
             raise
@@ -113,9 +115,14 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _read(reader: Reader, path: Path, abort: threading.Event | None = None) -> Document:
+def _read(
+    reader: Reader,
+    path: Path,
+    abort: threading.Event | None = None,
+    passwords: Sequence[str] = (),
+) -> Document:
     try:
-        return reader.read(path, name=path.name, abort=abort)
+        return reader.read(path, name=path.name, abort=abort, passwords=passwords)
     except OSError as failure:
         raise InvalidRequest(f"the file cannot be opened: {failure.strerror}") from None
 

@@ -6,27 +6,34 @@ see the table in `inbox.extract.work`.
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from inbox.errors import EmptyFile, ReaderCrashed
+from inbox.errors import EmptyFile, NoSpace, ReaderCrashed
+from inbox.extract.containers import Taken
 from inbox.extract.fan import Fan
 from inbox.extract.office import SILENCE
-from inbox.extract.options import Options
-from inbox.extract.plan import Plan, settle
+from inbox.extract.options import Options, Unpacking
+from inbox.extract.plan import Plan, settle, without
+from inbox.extract.recipe import recipe
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots, processors
+from inbox.extract.watch import Watcher
 from inbox.extract.work import ELSEWHERE
 from inbox.model import Document
 
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "Taken", "Unpacking", "Watcher", "recipe"]
+
+_TAKEN = TypeAdapter(list[Taken])
 
 _ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
@@ -37,6 +44,9 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     **SILENCE,
 }
+
+
+_WRONG_FORM = "The reading process gave an answer of the wrong form."
 
 
 class _Planned(BaseModel):
@@ -79,6 +89,9 @@ class Reader:
         name: str | None = None,
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
+        unpack: Unpacking | None = None,
+        passwords: Sequence[str] = (),
+        watcher: Watcher | None = None,
     ) -> Document:
         """The text of the file at `path`, whose type is told by its content.
 
@@ -90,6 +103,10 @@ class Reader:
                 which plain text cannot have is an error.
             abort: set from another thread to stop reading.
             on_page: told, from one thread at a time, how many pages are done, and of how many.
+            unpack: how far files inside the file are looked for; None: archives are refused, and
+                what is inside mail is read with it.
+            passwords: tried where the file is locked; only the child that reads it sees them.
+            watcher: told of every page that is read, and asked for those that it knows.
 
         Raises:
             EmptyFile: the file has no bytes.
@@ -98,7 +115,8 @@ class Reader:
             TypeMismatch: it is plain text, and `name` claims a format that is not.
             DecompressionBomb: it is built to become enormous when it is opened.
             XmlDtdForbidden: it is XML with a document type of its own.
-            EncryptedFile: it does not open without a password.
+            EncryptedFile: it does not open without a password, nor with any given.
+            TooDeep, TooManyEntries, ContainerTooLarge: there is more inside than `unpack` allows.
             TooManyPages: it has more pages than the settings allow.
             ReadTimeout: no page could be read in the time that the settings allow.
             ReaderCrashed: it takes more memory than allowed, or a library died of it.
@@ -110,40 +128,105 @@ class Reader:
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
         end = time.monotonic() + self._seconds
-        planned = self._plan(path, name, end, abort)
+        options = self._options.model_copy(update={"unpack": unpack})
+        secret = {"passwords": list(passwords)} if passwords else None
+        argument = {"options": options.model_dump(mode="json"), "name": name}
+        planned = self._plan(path, argument, secret=secret, end=end, abort=abort)
         plan = planned.plan
         fan = Fan(
             self._light,
             self._slots,
             path,
-            self._options,
+            options,
             limits=self._limits,
             page_seconds=self._page_seconds,
             end=end,
             abort=abort,
+            secret=secret,
+            watcher=watcher,
         )
+        wanted = {page.place + 1 for batch in plan.batches for page in batch.pages}
+        if watcher is not None:
+            known = watcher.known(recipe(options), wanted)
+            fan.found |= {number - 1: page for number, page in known.items()}
+            plan = without(plan, known)
         fan.read(plan, on_page)
         return Document(
             media_type=planned.media_type,
             pages=tuple(settle(plan, fan.found, fan.failed)),
+            children=plan.inside,
+            container=plan.container,
         )
 
-    def _plan(self, path: Path, name: str | None, end: float, abort: Signal | None) -> _Planned:
+    @contextlib.contextmanager
+    def unpack(
+        self,
+        path: Path,
+        limits: Unpacking,
+        *,
+        passwords: Sequence[str] = (),
+        abort: Signal | None = None,
+    ) -> Iterator[tuple[list[Taken], IO[bytes]]]:
+        """The files inside the file at `path`: what they are, and where their bytes are.
+
+        Args:
+            path: the container.
+            limits: how much may be inside.
+            passwords: tried where it is locked.
+            abort: set from another thread to stop.
+
+        Raises:
+            TooManyEntries, ContainerTooLarge: there is more inside than the limits allow.
+            DecompressionBomb: it is built to become enormous when it is opened.
+            EncryptedFile, CorruptFile, ReadTimeout, ReaderCrashed, NoSpace, JobCancelled: as for
+                `read`.
+        """
+        options = self._options.model_copy(update={"unpack": limits})
+        try:
+            output = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        except OSError:
+            raise NoSpace("No temporary file can be made.") from None
+        with output:
+            answer = self._light.run(
+                path,
+                {"options": options.model_dump(mode="json")},
+                limits=self._limits.model_copy(update={"file_bytes": limits.max_bytes + 1}),
+                seconds=self._seconds,
+                abort=abort,
+                secret={"passwords": list(passwords)} if passwords else None,
+                output=output.fileno(),
+            )
+            try:
+                taken = _TAKEN.validate_python(answer)
+            except ValueError:  # the child is not trusted to be well-behaved
+                raise ReaderCrashed(_WRONG_FORM) from None
+            yield taken, output
+
+    def _plan(
+        self,
+        path: Path,
+        argument: dict[str, Any],
+        *,
+        secret: dict[str, Any] | None,
+        end: float,
+        abort: Signal | None,
+    ) -> _Planned:
         answer: Any = None
         for sandbox in (self._light, self._office):
             answer = sandbox.run(
                 path,
-                self._argument | {"name": name},
+                argument,
                 limits=self._limits,
                 seconds=end - time.monotonic(),
                 abort=abort,
+                secret=secret,
             )
             if answer != ELSEWHERE:
                 break
         try:
             return _Planned.model_validate(answer)
         except ValueError:  # the child is not trusted to be well-behaved
-            raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
+            raise ReaderCrashed(_WRONG_FORM) from None
 
     def close(self) -> None:
         """Stop the processes."""

@@ -70,7 +70,7 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         yield read_picture(wanted.place + 1, picture, dpi, engine, thrifty=thrifty)
 
 
-def picture_of(data: bytes, batch: Batch) -> Image:
+def picture_of(data: bytes, _: Options, batch: Batch) -> Image:
     """The only picture of a batch in gray.
 
     Raises:

@@ -51,7 +51,7 @@ MUTANTS = (
            r"order by t\.turn,", "order by", "clients_take_turns"),
     Mutant("jobs at work do not count as turns", "inbox_private.next_jobs",
            r"\+ w\.working", "", "clients_take_turns"),
-    Mutant("finished files are handed out again", "inbox_private.lease",
+    Mutant("finished files are handed out again", "inbox_private.open_files",
            r"and f\.finished_at is null", ""),
     Mutant("a later outcome replaces the first", "public.inbox_record_file",
            r" and f\.finished_at is null", ""),
