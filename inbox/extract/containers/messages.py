@@ -98,10 +98,10 @@ def as_mail(folder: Any, depth: int) -> email.message.EmailMessage:
     message = _embedded(folder)
     made = email.message.EmailMessage(policy=email.policy.SMTP.clone(refold_source="none"))
     for name, value in _headers(message):
-        made[name] = " ".join(str(value).split())
-    made.set_content(message.body or "")
+        made[name] = " ".join(str(value).replace("\0", " ").split())
+    made.set_content((message.body or "").replace("\0", ""))
     if message.html_body:
-        made.add_alternative(message.html_body, subtype="html")
+        made.add_alternative(message.html_body.replace("\0", ""), subtype="html")
     for number, one in enumerate(_attached(message), start=1):
         inner = _folder(one)
         if inner is not None:
