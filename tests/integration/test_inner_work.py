@@ -17,8 +17,10 @@ from uuid import UUID, uuid4
 import pikepdf
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw, ImageFont
 
+from inbox.api import create_app
 from inbox.blobs import blob_key
 from inbox.errors import ConfigurationError, EncryptedFile, FileNotCompleted
 from inbox.extract.sandbox import Sandbox
@@ -422,3 +424,49 @@ def test_passwords_want_a_key(settings: Settings, inbox: Inbox, send: Send) -> N
     with Inbox(Settings(_env_file=None, **(values | {"secret_key": "f" * 40}))) as other:
         (result,) = results(work(other, job_id))
     assert result.error_code == "configuration"
+
+
+@pytest.mark.parametrize("field", [PASSWORD, f'["wrong", "{PASSWORD}"]'])
+def test_a_password_is_a_field_of_the_form(settings: Settings, inbox: Inbox, field: str) -> None:
+    """As it is, or in a JSON list; it opens the file, and no answer repeats it."""
+    locked = scan(1, encryption=pikepdf.Encryption(owner="o", user=PASSWORD))
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        answer = client.post(
+            "/classify-documents-async",
+            files=[("files", ("a.pdf", locked))],
+            data={"passwords": field},
+        )
+        assert answer.status_code == 202
+        job = work(inbox, UUID(answer.json()["job_id"]))
+        assert job.status == JobStatus.COMPLETED
+        assert PASSWORD not in answer.text + client.get(f"/job/{job.job_id}").text
+
+
+@pytest.mark.parametrize("field", [f"[{PASSWORD}", f'["{PASSWORD}", 1]', "x" * 300])
+def test_passwords_that_cannot_be_meant_are_refused(
+    settings: Settings, inbox: Inbox, field: str
+) -> None:
+    """With a sentence that does not repeat them; nothing is queued."""
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        answer = client.post(
+            "/classify-documents-async",
+            files=[("files", ("a.pdf", b"x"))],
+            data={"passwords": field},
+        )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert PASSWORD not in answer.text
+    assert "xxx" not in answer.text
+    assert inbox.list() == ()
+
+
+def test_a_password_is_an_option_of_the_commands(tmp_path: Path) -> None:
+    """`inbox read` opens a locked file with it, and says what to do without."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(scan(1, encryption=pikepdf.Encryption(owner="o", user=PASSWORD)))
+    command = [sys.executable, "-m", "inbox.cli", "read", str(path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    options = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True}
+    read = subprocess.run([*command, "--password", PASSWORD], **options, check=True)  # type: ignore[call-overload]
+    assert "Sheet number 0" in read.stdout
+    refused = subprocess.run(command, **options, check=False)  # type: ignore[call-overload]
+    assert "encrypted_file" in refused.stderr
