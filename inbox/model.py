@@ -403,7 +403,7 @@ class Job(Row):
         progress: percent of the work that is done, 0 to 100; never falls.
         processed_files: files that are over, whatever their outcome.
         estimated_seconds_left: by how fast it went so far; None where that is not known.
-        result: per-file results; None until the first file is over.
+        result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
     """
 

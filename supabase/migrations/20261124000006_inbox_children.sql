@@ -177,6 +177,20 @@ language sql stable set search_path = '' as $$
     'estimated_seconds_left', case when j.status = 'processing' then inbox_private.seconds_left(j) end);
 $$;
 
+-- The files are shown as soon as one is over, or pages of one are done.
+create or replace function public.inbox_job_view(p_job_id uuid, p_client_id text default null) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select inbox_private.job_summary(j) || jsonb_build_object(
+    'started_at', j.started_at, 'finished_at', j.finished_at, 'attempt', j.attempt,
+    'cancel_requested', j.cancel_requested_at is not null, 'options', j.options,
+    'result', case when j.result is not null then j.result
+                   when j.processed_files > 0
+                        or exists (select from public.inbox_files f where f.job_id = j.id and f.pages_done is not null)
+                   then inbox_private.job_result(j.id) end)
+    from public.inbox_jobs j
+   where j.id = p_job_id and (p_client_id is null or j.client_id = p_client_id);
+$$;
+
 -- ---------------------------------------------------------------- pages that were read before
 
 -- What was read of a content, for one client, by one recipe (engines, their versions, settings).

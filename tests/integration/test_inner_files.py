@@ -203,6 +203,24 @@ def test_children_are_cancelled_and_tried_again_as_others(store: Store, claim: C
     assert [(file.number, file.depth) for file in again.files] == [(2, 1), (3, 1)]
 
 
+def test_a_child_that_kills_two_workers_is_ended_alone(store: Store, claim: Claim) -> None:
+    """It is quarantined as any file is, and the files beside it are worked on one by one."""
+    lease = claim()
+    store.add_children(lease, lease.files[0], inside(lease, 3, 4), **ROOM)
+    store.record(lease, lease.files[0], CASE, UNLABELLED)
+    for _ in range(2):
+        store.start(lease, store.open_files(lease, after=1)[0])
+        store.release(lease.job_id, lease.token, charged=True, crashed=True)
+        again = store.claim(lease.job_id, "worker")
+        assert again is not None
+        assert again.one_at_a_time
+        lease = again
+    assert [file.number for file in lease.files] == [3]
+    result = store.get(lease.job_id).result
+    assert result is not None
+    assert result.results[1].error_code == "crashed_worker_twice"
+
+
 def test_a_deleted_job_names_the_bytes_of_its_children(store: Store, claim: Claim) -> None:
     """So that nothing of them stays in the blob store."""
     lease = claim()
@@ -247,9 +265,13 @@ def test_progress_moves_within_a_file(store: Store, claim: Claim) -> None:
 
 
 def test_the_row_shows_the_pages_of_a_file(store: Store, claim: Claim, rows_url: str) -> None:
-    """Done and total; another attempt begins anew."""
+    """Done and total, also while no file is over; another attempt begins anew."""
     lease = claim()
+    assert store.get(lease.job_id).result is None
     store.progress(lease, lease.files[0], 7, 10, 2)
+    result = store.get(lease.job_id).result
+    assert result is not None
+    assert (result.results[0].pages_done, result.results[0].pages_total) == (7, 10)
     query = "select pages_done, pages_total from inbox_files"
     with psycopg.connect(rows_url, autocommit=True) as connection:
         assert connection.execute(query).fetchone() == (7, 10)

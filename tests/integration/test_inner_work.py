@@ -18,6 +18,7 @@ import pikepdf
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from local_project import LocalProject
 from PIL import Image, ImageDraw, ImageFont
 
 from inbox.api import create_app
@@ -470,3 +471,26 @@ def test_a_password_is_an_option_of_the_commands(tmp_path: Path) -> None:
     assert "Sheet number 0" in read.stdout
     refused = subprocess.run(command, **options, check=False)  # type: ignore[call-overload]
     assert "encrypted_file" in refused.stderr
+
+
+def test_a_users_archive_in_a_project_is_taken_apart(project: LocalProject) -> None:
+    """Its files lie in the server's folder, the user sees their rows, and nobody sees the text."""
+    user, job_id = uuid4(), uuid4()
+    note = b"MEMO\nTo: all staff\nFrom: Ana\nSubject: holidays\nThe office is closed."
+    parcel = zipped(**{"memo.txt": note, "scan.png": png("words of a sheet")})
+    with project.http(user) as browser, Inbox(project.settings(), 20) as inbox:
+        key = f"{user}/{job_id}/1"
+        browser.post(f"/storage/v1/object/inbox/{key}", files={"file": ("a.zip", parcel)})
+        body = {"p_job_id": str(job_id), "p_files": [{"name": "a.zip", "storage_key": key}]}
+        assert browser.post("/rest/v1/rpc/inbox_submit_job", json=body).is_success
+        assert inbox.work() == JobStatus.COMPLETED
+        rows = browser.get("/rest/v1/inbox_files?select=name,label,parent_id&order=number").json()
+        assert [row["name"] for row in rows] == ["a.zip", "memo.txt", "scan.png"]
+        assert [row["parent_id"] is None for row in rows] == [True, False, False]
+        assert rows[1]["label"] == "memo"
+        assert not browser.get("/rest/v1/inbox_pages?select=*").is_success
+        files = results(inbox.get(job_id))
+        shown = [inbox.document(job_id, one.file_id, str(user)).text for one in files]
+        assert shown[1].startswith("MEMO")
+        assert "words of a sheet" in shown[2]
+        inbox.delete(job_id)

@@ -260,9 +260,7 @@ def test_the_look_of_a_letter_is_not_attached(unpack: Unpack) -> None:
     made.get_payload()[1].add_related(b"\x89PNG" * 9000, "image", "png", cid="<scan>")
     made.make_mixed()
     made.add_attachment(b"sig", maintype="application", subtype="pkcs7-signature", filename="s.p7s")
-    assert [name for name, _ in unpack(made.as_bytes())] == ["attachment 2.png"] or [
-        name for name, _ in unpack(made.as_bytes())
-    ] == ["attachment 1.png"]
+    assert [name for name, _ in unpack(made.as_bytes())] == ["attachment 1.png"]
 
 
 # -- Outlook --------------------------------------------------------------------------------
