@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.errors import ConfigurationError, PermanentError
-from inbox.extract import again, archive, containers, office, sniff
+from inbox.extract import again, archive, containers, locked, office, sniff
 from inbox.extract.ocr import rapid
 from inbox.extract.options import Options, Unpacking
 from inbox.extract.plan import Batch, Plan
@@ -53,6 +53,7 @@ def work(data: bytes, argument: dict[str, Any]) -> Any:
         InboxError: the file cannot be read.
     """
     options = Options.model_validate(argument["options"] | argument.get("secret", {}))
+    data = locked.unlocked(data, options.passwords)
     if "output" in argument:
         limits = options.unpack or Unpacking()
         return containers.unpack(data, options, limits, argument["output"])

@@ -10,8 +10,10 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import docx
 import pikepdf
 import pytest
+from msoffcrypto.format.ooxml import OOXMLFile
 from outlook_files import BODY, FILE_NAME, SUBJECT, compound, message, wide
 
 from inbox import errors
@@ -376,6 +378,23 @@ def test_a_password_opens_a_pdf(
         reader.read(path, passwords=["wrong"])
     with pytest.raises(errors.EncryptedFile, match="send its password"):
         reader.read(path)
+
+
+def test_a_password_opens_an_office_document(reader: Reader, put: Callable[[bytes], Path]) -> None:
+    """The right one of several; none, or a wrong one, is said."""
+    made, plain, closed = docx.Document(), io.BytesIO(), io.BytesIO()
+    made.add_paragraph("The lease begins in May.")
+    made.save(plain)
+    OOXMLFile(plain).encrypt("sesame", closed)
+    path = put(closed.getvalue())
+    assert reader.read(path, passwords=["wrong", "sesame"]).text == "The lease begins in May."
+    with pytest.raises(errors.EncryptedFile, match="no password of the job"):
+        reader.read(path, passwords=["wrong"])
+    with pytest.raises(errors.EncryptedFile, match="send its password"):
+        reader.read(path)
+    broken = closed.getvalue().replace(b"<encryption", b"<encruption")
+    with pytest.raises(errors.CorruptFile):
+        reader.read(put(broken), passwords=["sesame"])
 
 
 def test_a_full_disk_is_no_fault_of_the_container(
