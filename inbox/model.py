@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +55,12 @@ class Value(BaseModel):
     """A frozen value; unknown fields are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(Value):
+    """A value out of the database, which may be ahead of this program and say more."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Problem(Value):
@@ -158,6 +164,20 @@ class Blob(Value):
     size: int | None = None
 
 
+class JobOptions(Row):
+    """What a caller may ask of one job; None is what the settings say.
+
+    Attributes:
+        languages: Tesseract languages, joined by +.
+        ladder: how much is tried with pages that are hard to read.
+    """
+
+    languages: str | None = Field(
+        default=None, pattern=r"^[a-zA-Z_]{2,20}(\+[a-zA-Z_]{2,20}){0,9}$"
+    )
+    ladder: Literal["fast", "balanced", "thorough"] | None = None
+
+
 class Upload(Value):
     """A file as it was handed in: its name and where its bytes are."""
 
@@ -165,16 +185,28 @@ class Upload(Value):
     blob: Blob
 
 
-class File(Value):
+class Order(Value):
+    """A submission: the files, and what is asked for."""
+
+    uploads: tuple[Upload, ...]
+    labels: tuple[Label, ...] | None = None
+    client_id: str = "local"
+    max_attempts: int = 5
+    options: JobOptions = JobOptions()
+    sealed: str | None = Field(default=None, repr=False)
+
+
+class File(Row):
     """A file of a claimed job that still wants work."""
 
     id: UUID
     number: int
     name: str
     blob: Blob
+    parent_id: UUID | None = None
 
 
-class Lease(Value):
+class Lease(Row):
     """The right to write for one attempt at a job, until it expires.
 
     Attributes:
@@ -184,6 +216,9 @@ class Lease(Value):
             attempt died and only so the file that killed it can be told.
         files: the files that are not finished yet.
         labels: the caller's own labels; None for the default set.
+        client_id: whose job it is.
+        options: what the caller asked for.
+        sealed: the job's secrets, encrypted.
     """
 
     job_id: UUID
@@ -192,6 +227,9 @@ class Lease(Value):
     expires_at: datetime
     one_at_a_time: bool = False
     labels: tuple[Label, ...] | None = None
+    client_id: str = "local"
+    options: JobOptions = JobOptions()
+    sealed: str | None = Field(default=None, repr=False)
     files: tuple[File, ...] = ()
 
 
@@ -211,7 +249,7 @@ class ReservationState(StrEnum):
     DONE = "done"
 
 
-class Reservation(Value):
+class Reservation(Row):
     """A submission that may be repeated.
 
     Attributes:
@@ -226,7 +264,7 @@ class Reservation(Value):
     request_sha256: str | None = None
 
 
-class Stuck(Value):
+class Stuck(Row):
     """A job that does not move, why, and what to do. `quiet_for` is in seconds."""
 
     job_id: UUID
@@ -236,7 +274,7 @@ class Stuck(Value):
     quiet_for: float
 
 
-class Pending(Value):
+class Pending(Row):
     """A job that waits for a run.
 
     Attributes:
@@ -248,11 +286,21 @@ class Pending(Value):
     dispatch: int
 
 
-class FileResult(Value):
-    """What became of one file, as a reader sees it."""
+class FileDetails(Row):
+    """What a step says of a file beyond its label."""
+
+
+class FileResult(Row):
+    """What became of one file, as a reader sees it.
+
+    Attributes:
+        parent_id: the file that this one was found in.
+        corrected_label: what a person said it is, with who and when.
+    """
 
     file_id: UUID
     number: int
+    parent_id: UUID | None = None
     filename: str
     status: FileStatus
     label: str | None = None
@@ -268,11 +316,17 @@ class FileResult(Value):
     ocr_pages: int | None = None
     text_length: int | None = None
     processing_time: float | None = None
+    details: FileDetails = FileDetails()
+    pages_done: int | None = None
+    pages_total: int | None = None
+    corrected_label: str | None = None
+    corrected_by: str | None = None
+    corrected_at: datetime | None = None
     error_code: str | None = None
     error_message: str | None = None
 
 
-class JobResult(Value):
+class JobResult(Row):
     """The outcome so far. `processing_time` is in seconds."""
 
     total_files: int
@@ -282,7 +336,7 @@ class JobResult(Value):
     processing_time: float | None = None
 
 
-class Job(Value):
+class Job(Row):
     """One submission, as a reader sees it.
 
     Attributes:
@@ -303,11 +357,12 @@ class Job(Value):
     processed_files: int
     attempt: int = 0
     cancel_requested: bool = False
+    options: JobOptions = JobOptions()
     result: JobResult | None = None
     error: Problem | None = None
 
 
-class JobSummary(Value):
+class JobSummary(Row):
     """One line of a list of jobs."""
 
     job_id: UUID
@@ -320,7 +375,7 @@ class JobSummary(Value):
     error: Problem | None = None
 
 
-class Health(Value):
+class Health(Row):
     """What a database says of itself.
 
     Attributes:

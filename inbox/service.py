@@ -10,9 +10,11 @@ from uuid import UUID
 from inbox.errors import NoFiles, SubmissionInFlight, TooManyFiles
 from inbox.model import (
     Job,
+    JobOptions,
     JobStatus,
     JobSummary,
     Label,
+    Order,
     Pending,
     Reservation,
     ReservationState,
@@ -57,6 +59,9 @@ class Inbox(Worker):
         labels: Sequence[Label] | None = None,
         client_id: str = "local",
         reservation: tuple[str, str] | None = None,
+        *,
+        options: JobOptions | None = None,
+        sealed: str | None = None,
     ) -> Job:
         """Queue a job whose bytes are in the blob store. The same `job_id` is the same job.
 
@@ -66,6 +71,8 @@ class Inbox(Worker):
             labels: the caller's own; None for the default set.
             client_id: whose job it is.
             reservation: the key that `reserve` gave to this job, and the request's digest.
+            options: what the caller asks for; None for what the settings say.
+            sealed: the job's secrets, encrypted.
 
         Raises:
             IdempotencyConflict: another request took the key over meanwhile.
@@ -77,12 +84,17 @@ class Inbox(Worker):
             raise NoFiles("the job has no files; send at least one")
         if len(uploads) > self.settings.max_files:
             raise TooManyFiles(f"a job may have {self.settings.max_files} files at most")
-        attempts = self.settings.max_attempts
-        if reservation is None:
-            return self.store.submit(job_id, uploads, labels, client_id, attempts)
-        return self.store.submit_reserved(
-            job_id, uploads, labels, client_id, attempts, reservation=reservation
+        order = Order(
+            uploads=tuple(uploads),
+            labels=None if labels is None else tuple(labels),
+            client_id=client_id,
+            max_attempts=self.settings.max_attempts,
+            options=options or JobOptions(),
+            sealed=sealed,
         )
+        if reservation is None:
+            return self.store.submit(job_id, order)
+        return self.store.submit_reserved(job_id, order, reservation)
 
     def reserve(self, key: str, job_id: UUID, client_id: str = "local") -> Reservation:
         """What an Idempotency-Key stands for; where it is new, it is the caller's for a while.

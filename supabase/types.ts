@@ -31,10 +31,17 @@ export type Database = {
           updated_at: string
           started_at: string | null
           finished_at: string | null
+          parent_id: string | null
+          details: Json
+          pages_done: number | null
+          pages_total: number | null
+          corrected_label: string | null
+          corrected_by: string | null
+          corrected_at: string | null
         }
         Insert: never
         Update: never
-        Relationships: [{ foreignKeyName: 'inbox_files_job_id_fkey', columns: ['job_id'], isOneToOne: false, referencedRelation: 'inbox_jobs', referencedColumns: ['id'] }]
+        Relationships: [{ foreignKeyName: 'inbox_files_parent_id_fkey', columns: ['parent_id'], isOneToOne: false, referencedRelation: 'inbox_files', referencedColumns: ['id'] }]
       }
       inbox_jobs: {
         Row: {
@@ -54,6 +61,7 @@ export type Database = {
           finished_at: string | null
           owner_id: string | null
           organisation_id: string | null
+          options: Json
         }
         Insert: never
         Update: never
@@ -69,6 +77,8 @@ export type Database = {
           p_labels?: Json
           p_client_id?: string
           p_max_attempts?: number
+          p_options?: Json
+          p_sealed?: string
         }
         Returns: Json
       }

@@ -24,13 +24,12 @@ from inbox.model import (
     Job,
     JobStatus,
     JobSummary,
-    Label,
     Lease,
+    Order,
     Pending,
     Problem,
     Reservation,
     Stuck,
-    Upload,
 )
 
 
@@ -72,17 +71,9 @@ class Store:
 
     # -- for people -----------------------------------------------------------------
 
-    def submit(
-        self,
-        job_id: UUID,
-        uploads: Sequence[Upload],
-        labels: Sequence[Label] | None,
-        client_id: str,
-        max_attempts: int,
-    ) -> Job:
+    def submit(self, job_id: UUID, order: Order) -> Job:
         """Put a job and its files in the queue; the same `job_id` again is the same job."""
-        arguments = _submission(job_id, uploads, labels, client_id, max_attempts)
-        return Job.model_validate(self._call("inbox_submit_job", **arguments))
+        return Job.model_validate(self._call("inbox_submit_job", **_submission(job_id, order)))
 
     def reserve(self, client_id: str, key: str, job_id: UUID, seconds: float) -> Reservation:
         """What a client's key stands for; where it is new, it is the caller's for so long."""
@@ -95,16 +86,7 @@ class Store:
         )
         return Reservation.model_validate(row)
 
-    def submit_reserved(
-        self,
-        job_id: UUID,
-        uploads: Sequence[Upload],
-        labels: Sequence[Label] | None,
-        client_id: str,
-        max_attempts: int,
-        *,
-        reservation: tuple[str, str],
-    ) -> Job:
+    def submit_reserved(self, job_id: UUID, order: Order, reservation: tuple[str, str]) -> Job:
         """As `submit`, and settle the key: `reservation` is the key and the request's digest.
 
         Raises:
@@ -113,7 +95,7 @@ class Store:
         key, digest = reservation
         row = self._call(
             "inbox_submit_reserved_job",
-            **_submission(job_id, uploads, labels, client_id, max_attempts),
+            **_submission(job_id, order),
             p_key=key,
             p_request_sha256=digest,
         )
@@ -346,13 +328,7 @@ class Store:
         return retrying(self._transport.call, function, arguments)
 
 
-def _submission(
-    job_id: UUID,
-    uploads: Sequence[Upload],
-    labels: Sequence[Label] | None,
-    client_id: str,
-    max_attempts: int,
-) -> dict[str, Any]:
+def _submission(job_id: UUID, order: Order) -> dict[str, Any]:
     return {
         "p_job_id": job_id,
         "p_files": [
@@ -362,11 +338,13 @@ def _submission(
                 "sha256": upload.blob.sha256,
                 "size_bytes": upload.blob.size,
             }
-            for upload in uploads
+            for upload in order.uploads
         ],
-        "p_labels": None if labels is None else [label.model_dump() for label in labels],
-        "p_client_id": client_id,
-        "p_max_attempts": max_attempts,
+        "p_labels": None if order.labels is None else [each.model_dump() for each in order.labels],
+        "p_client_id": order.client_id,
+        "p_max_attempts": order.max_attempts,
+        "p_options": order.options.model_dump(mode="json", exclude_none=True),
+        "p_sealed": order.sealed,
     }
 
 

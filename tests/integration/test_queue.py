@@ -32,6 +32,7 @@ from inbox.model import (
     JobStatus,
     Label,
     Lease,
+    Order,
     Page,
     PageSource,
     Pending,
@@ -95,7 +96,8 @@ def submit(store: Store) -> Submit:
             Upload(name=f"{n}.txt", blob=Blob(key=f"{job_id}/{n}", sha256="0" * 64, size=9))
             for n in range(1, files + 1)
         ]
-        store.submit(job_id, uploads, None, client_id, max_attempts)
+        order = Order(uploads=tuple(uploads), client_id=client_id, max_attempts=max_attempts)
+        store.submit(job_id, order)
         return job_id
 
     return submit
@@ -182,7 +184,7 @@ def test_a_job_fails_when_every_file_did(store: Store, submit: Submit) -> None:
 def test_every_verb_may_be_called_twice(store: Store, submit: Submit) -> None:
     """Whoever lost an answer asks again, gets the same answer, and nothing happens twice."""
     job_id = submit(files=1)
-    store.submit(job_id, [Upload(name="x", blob=Blob(key="other"))], None, "local", 5)
+    store.submit(job_id, Order(uploads=(Upload(name="x", blob=Blob(key="other")),)))
     assert store.get(job_id).total_files == 1
     lease = claimed(store, job_id)
     assert claimed(store, job_id) == lease
@@ -435,7 +437,7 @@ def test_clients_do_not_see_each_other(store: Store, submit: Submit) -> None:
         store.cancel(theirs, "me")
     assert [job.job_id for job in store.list("me", None, None, 50)] == [mine]
     with pytest.raises(InvalidRequest):
-        store.submit(theirs, [Upload(name="x", blob=Blob(key="k"))], None, "me", 5)
+        store.submit(theirs, Order(uploads=(Upload(name="x", blob=Blob(key="k")),), client_id="me"))
 
 
 def test_a_list_is_paged_without_gaps(store: Store, submit: Submit) -> None:
@@ -455,7 +457,7 @@ def test_a_callers_labels_travel_with_the_lease(store: Store) -> None:
     """The worker classifies with the labels that the job brought."""
     labels = (Label(name="red", description="is red"), Label(name="blue"))
     job_id = uuid4()
-    store.submit(job_id, [Upload(name="x", blob=Blob(key="k"))], labels, "local", 5)
+    store.submit(job_id, Order(uploads=(Upload(name="x", blob=Blob(key="k")),), labels=labels))
     assert claimed(store, job_id).labels == labels
 
 
@@ -491,14 +493,14 @@ def test_a_text_with_nul_is_refused(store: Store) -> None:
     """It cannot be stored, and the caller reads why."""
     uploads = [Upload(name="a\0b", blob=Blob(key="k"))]
     with pytest.raises(InvalidRequest, match="NUL"):
-        store.submit(uuid4(), uploads, None, "local", 5)
+        store.submit(uuid4(), Order(uploads=tuple(uploads)))
 
 
 def test_what_a_constraint_refuses_is_not_repeated_in_the_error(store: Store) -> None:
     """The values of a row stay out of messages, which others store."""
     uploads = [Upload(name="secret.txt", blob=Blob(key="k", sha256="secret"))]
     with pytest.raises(InboxError) as caught:
-        store.submit(uuid4(), uploads, None, "local", 5)
+        store.submit(uuid4(), Order(uploads=tuple(uploads)))
     assert "23514" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None

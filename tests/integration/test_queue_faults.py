@@ -27,6 +27,7 @@ from inbox.model import (
     Document,
     Heartbeat,
     JobStatus,
+    Order,
     Page,
     PageSource,
     Pending,
@@ -64,7 +65,7 @@ def submit(store: Store, files: int = 1) -> UUID:
     """Submit a job of some files."""
     job_id = uuid4()
     uploads = [Upload(name=f"{n}", blob=Blob(key=f"{job_id}/{n}")) for n in range(files)]
-    store.submit(job_id, uploads, None, "local", 5)
+    store.submit(job_id, Order(uploads=tuple(uploads)))
     return job_id
 
 
@@ -97,7 +98,7 @@ def test_no_verb_is_harmed_by_a_lost_answer(project: LocalProject, store: Store)
 
     job_id = uuid4()
     uploads = [Upload(name=f"{n}", blob=Blob(key=f"{n}")) for n in range(2)]
-    lossy(lambda: store.submit(job_id, uploads, None, "local", 5))
+    lossy(lambda: store.submit(job_id, Order(uploads=tuple(uploads))))
     assert lossy(lambda: store.redispatch(Pending(job_id=job_id, dispatch=1))) is False
     assert lossy(lambda: store.pending(9)) == ()  # redispatched once, so it waits
     run = uuid4()

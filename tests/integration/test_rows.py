@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from inbox.model import Blob, JobStatus, Problem, Upload
+from inbox.model import Blob, JobStatus, Order, Problem, Upload
 from inbox.store.postgres import PostgresTransport
 from inbox.store.store import Store
 
@@ -25,7 +25,7 @@ def job_id(store: Store) -> UUID:
     """A pending job of two files."""
     job_id = uuid4()
     uploads = [Upload(name=f"{n}.txt", blob=Blob(key=f"{job_id}/{n}")) for n in (1, 2)]
-    store.submit(job_id, uploads, None, "local", 5)
+    store.submit(job_id, Order(uploads=tuple(uploads)))
     return job_id
 
 

@@ -8,7 +8,7 @@ import pytest
 OURS = "('public', 'inbox_private')"
 WHO = "(values ('anon'), ('authenticated')) who (rolname)"
 # The one function that users are meant to call; it asks who they are.
-FOR_USERS = "inbox_submit_job(uuid,jsonb,jsonb,text,integer)"
+FOR_USERS = "inbox_submit_job(uuid,jsonb,jsonb,text,integer,jsonb,text)"
 
 RULES: dict[str, tuple[str, str]] = {
     "every foreign key has an index": (

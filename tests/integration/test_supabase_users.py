@@ -131,7 +131,9 @@ def test_nobody_without_a_user_sees_or_calls_anything(
                       and has_schema_privilege(r.rolname, pronamespace, 'usage')
                       and has_function_privilege(r.rolname, p.oid, 'execute')"""
         callable_by = connection.execute(query).fetchall()
-    assert callable_by == [("inbox_submit_job(uuid,jsonb,jsonb,text,integer)", "authenticated")]
+    assert callable_by == [
+        ("inbox_submit_job(uuid,jsonb,jsonb,text,integer,jsonb,text)", "authenticated")
+    ]
     assert len(functions) > 10
     with project.http() as browser:
         for function in functions:
@@ -191,6 +193,10 @@ def _file(user: User, **more: Any) -> dict[str, Any]:
         (lambda u, o: {"p_labels": [1, 2]}, "invalid_labels"),
         (lambda u, o: {"p_labels": {"a": 1}}, "invalid_labels"),
         (lambda u, o: {"p_labels": "a,b"}, "invalid_labels"),
+        (lambda u, o: {"p_options": []}, "invalid_request"),
+        (lambda u, o: {"p_options": {"ladder": "highest"}}, "invalid_request"),
+        (lambda u, o: {"p_options": {"languages": "eng; rm"}}, "invalid_request"),
+        (lambda u, o: {"p_options": {"unheard": "of"}}, "invalid_request"),
     ],
 )
 def test_a_users_job_is_checked_as_the_apis_are(
