@@ -179,7 +179,7 @@ def test_only_one_of_many_claimers_gets_a_job(store: Store, submit: Submit) -> N
     def claim_all(number: int) -> list[UUID]:
         start.wait()
         mine = []
-        while lease := store.claim(None, f"claimer-{number}"):
+        while lease := store.claim(None, f"claimer-{number}-{len(mine)}"):
             mine.append(lease.job_id)
         return mine
 

@@ -132,7 +132,7 @@ def claimers_at_once(url: str, rounds: int, claimers: int = 8) -> None:
 
     def claim(caller: Caller) -> str:
         start.wait()
-        lease = caller("claim_job", None, f"{id(caller)}", 30.0)
+        lease = caller("claim_job", None, f"{uuid4()}", 30.0)
         assert lease, "a claimer went away empty while a job was waiting"
         return str(lease["job_id"])
 
