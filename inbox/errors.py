@@ -25,7 +25,8 @@ InboxError
 │   ├── ModelUnavailable      model_unavailable
 │   ├── BlobsUnavailable      blobs_unavailable
 │   ├── StoreUnavailable      store_unavailable
-│   └── NoSpace               no_space
+│   ├── NoSpace               no_space
+│   └── Busy                  busy
 ├── StopWork                  stop and write nothing more
 │   ├── LeaseLost             lease_lost
 │   └── JobCancelled          job_cancelled
@@ -43,7 +44,14 @@ InboxError
 │   ├── FileNotFound          file_not_found
 │   ├── FileNotCompleted      file_not_completed
 │   ├── SubmissionInFlight    submission_in_flight
-│   └── IdempotencyConflict   idempotency_conflict
+│   ├── IdempotencyConflict   idempotency_conflict
+│   ├── Unauthenticated       unauthenticated
+│   ├── ScopeMissing          scope_missing
+│   ├── RateLimited           rate_limited
+│   ├── WebhookNotFound       webhook_not_found
+│   ├── MessageNotFound       message_not_found
+│   ├── UrlRefused            url_refused
+│   └── KeyNotFound           key_not_found
 └── ConfigurationError        configuration
     └── MigrationsMissing     migrations_missing
 
@@ -215,6 +223,12 @@ class NoSpace(TransientError):
     code = "no_space"
 
 
+class Busy(TransientError):
+    """More is being done at once than this process takes on."""
+
+    code = "busy"
+
+
 class StopWork(InboxError):
     """The worker must stop this job and write nothing more."""
 
@@ -266,9 +280,18 @@ class TooManyFiles(RequestError):
 
 
 class FileTooLarge(RequestError):
-    """One file has more bytes than allowed."""
+    """One file has more bytes than allowed.
+
+    Args:
+        message: what is said.
+        file: which file of the request, counted from 1; None where unknown.
+    """
 
     code = "file_too_large"
+
+    def __init__(self, message: str = "", file: int | None = None) -> None:
+        super().__init__(message)
+        self.file = file
 
 
 class JobTooLarge(RequestError):
@@ -318,6 +341,58 @@ class IdempotencyConflict(RequestError):
     """The Idempotency-Key was used for another request."""
 
     code = "idempotency_conflict"
+
+
+class Unauthenticated(RequestError):
+    """The request bears no credentials that are good here."""
+
+    code = "unauthenticated"
+
+
+class ScopeMissing(RequestError):
+    """The credentials are good, and not for this."""
+
+    code = "scope_missing"
+
+
+class RateLimited(RequestError):
+    """More requests came than these credentials may send.
+
+    Args:
+        message: what is said.
+        after: whole seconds until the next request is taken.
+    """
+
+    code = "rate_limited"
+    retry = True
+
+    def __init__(self, message: str = "", after: int = 1) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class WebhookNotFound(RequestError):
+    """No webhook has this id."""
+
+    code = "webhook_not_found"
+
+
+class MessageNotFound(RequestError):
+    """No message of a webhook has this id."""
+
+    code = "message_not_found"
+
+
+class UrlRefused(RequestError):
+    """The URL is not one that messages may be sent to."""
+
+    code = "url_refused"
+
+
+class KeyNotFound(RequestError):
+    """No API key has this id."""
+
+    code = "key_not_found"
 
 
 class ConfigurationError(InboxError):

@@ -405,6 +405,7 @@ class Job(Row):
         estimated_seconds_left: by how fast it went so far; None where that is not known.
         result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
+        expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
     job_id: UUID
@@ -414,6 +415,7 @@ class Job(Row):
     updated_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     total_files: int
     processed_files: int
     estimated_seconds_left: int | None = None

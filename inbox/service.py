@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
-from inbox.errors import FileNotCompleted, NoFiles, SubmissionInFlight, TooManyFiles
+from inbox.errors import FileNotCompleted, JobNotFound, JobNotOver, SubmissionInFlight
 from inbox.following import Recaller
+from inbox.front import SETTLED_SECONDS, Front
 from inbox.model import (
     Document,
     FileStatus,
@@ -17,7 +19,6 @@ from inbox.model import (
     JobStatus,
     JobSummary,
     Label,
-    Order,
     Pending,
     Reservation,
     ReservationState,
@@ -26,7 +27,6 @@ from inbox.model import (
 )
 from inbox.sealing import seal
 from inbox.settings import Settings
-from inbox.worker import Worker
 
 # Seconds that a caller keeps trying while the database does not answer: a person is told
 # soon, a worker holds a finished text that would be lost.
@@ -39,7 +39,7 @@ PURGE_BATCH = 5000
 SECONDS_OF_A_DAY = 86_400
 
 
-class Inbox(Worker):
+class Inbox(Front):
     """Submit and watch jobs; and, for workers, claim them and do the work.
 
     Use as a context manager, or call `close`. Safe for several threads.
@@ -86,18 +86,7 @@ class Inbox(Worker):
             TooManyFiles: there are more than the settings allow.
             StoreUnavailable: the database does not answer; nothing is promised.
         """
-        if not uploads:
-            raise NoFiles("the job has no files; send at least one")
-        if len(uploads) > self.settings.max_files:
-            raise TooManyFiles(f"a job may have {self.settings.max_files} files at most")
-        order = Order(
-            uploads=tuple(uploads),
-            labels=None if labels is None else tuple(labels),
-            client_id=client_id,
-            max_attempts=self.settings.max_attempts,
-            options=options or JobOptions(),
-            sealed=sealed,
-        )
+        order = self.order(uploads, labels, client_id, options, sealed)
         if reservation is None:
             return self.store.submit(job_id, order)
         return self.store.submit_reserved(job_id, order, reservation)
@@ -196,29 +185,49 @@ class Inbox(Worker):
         """
         return self.store.retry(job_id, client_id)
 
-    def delete(self, job_id: UUID, client_id: str | None = None) -> None:
-        """Forget a job that is over: its rows, then its bytes.
+    def delete(self, job_id: UUID, client_id: str | None = None) -> int:
+        """Forget a job that is over: its rows, then its bytes; how many blobs there were.
 
         Raises:
             JobNotFound: there is none, or it is another client's.
             JobNotOver: cancel it first.
         """
-        self.blobs.delete(self.store.delete(job_id, client_id))
+        keys = self.store.delete(job_id, client_id)
+        self.blobs.delete(keys)
+        return len(keys)
+
+    def purge(self) -> int:
+        """Forget the jobs that the settings say are kept no longer; how many there were."""
+        removed = 0
+        self.store.forget_old(SETTLED_SECONDS)
+        days = self.settings.retention_days
+        while days is not None:
+            expired = self.store.expired(days * 86_400, SWEEP_BATCH)
+            for job_id in expired:
+                with suppress(JobNotFound, JobNotOver):  # another sweep, or somebody tries it again
+                    self.delete(job_id)
+                    removed += 1
+            if len(expired) < SWEEP_BATCH:
+                break
+        return removed
 
     def stuck(self, limit: int = 50) -> tuple[Stuck, ...]:
         """Jobs that do not move, the quietest first: why, and what to do."""
         return self.store.stuck(limit)
 
     def sweep(self) -> int:
-        """Remove bytes that no job has, and old texts; how many jobs' bytes there were.
+        """Forget what has expired and old texts, then remove bytes that no job has.
 
-        They are left where a receiver died between storing files and queueing their job, or
+        Such bytes are left where a receiver died between storing files and queueing their job, or
         between forgetting a job and removing its bytes.
+
+        Returns:
+            How many jobs were forgotten, or had left bytes.
         """
         seconds = self.settings.keep_pages_days * SECONDS_OF_A_DAY
         while self.store.purge_pages(seconds, PURGE_BATCH) == PURGE_BATCH:
             pass
-        removed = 0
+        removed = self.purge()
         for ids in batched(self.blobs.jobs(ORPHAN_SECONDS), SWEEP_BATCH):
             for job_id in set(ids) - self.store.known(ids):
                 self.blobs.delete_job(job_id)

@@ -80,6 +80,54 @@ class Settings(BaseSettings):
     max_files: int = Field(500, ge=1, le=10_000, description="Most files in one job.")
     max_file_bytes: int = Field(50 * MEBIBYTE, ge=1, description="Most bytes in one file.")
     max_job_bytes: int = Field(500 * MEBIBYTE, ge=1, description="Most bytes in one job.")
+    auth: Literal["auto", "required", "open"] = Field(
+        "auto",
+        description="Who may call: required asks everybody for an API key or a Supabase token, "
+        "open nobody; auto asks once there is a key or a setting to check tokens with.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_JWT_SECRET", "SUPABASE_JWT_SECRET"),
+        description="Secret that checks the HS256 tokens of a Supabase project's users.",
+    )
+    jwks_url: str | None = Field(
+        None,
+        description="Where the keys are that check the RS256 and ES256 tokens of a Supabase "
+        "project's users: PROJECT/auth/v1/.well-known/jwks.json.",
+    )
+    max_submissions: int = Field(
+        16, ge=1, le=1000, description="Submissions that are received at once; others wait."
+    )
+    watch_interval_seconds: float = Field(
+        0.25, gt=0, description="How often to look for news while somebody waits for some."
+    )
+    retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="When a job that is over is forgotten, with its files; never if not set.",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="How the API writes its log.")
+    traces: bool = Field(
+        default=False,
+        description="Send OpenTelemetry traces where the OTEL_* variables say; needs the extra "
+        "document-inbox[telemetry].",
+    )
+
+    # webhooks
+    webhook_timeout_seconds: float = Field(
+        15, gt=0, description="Longest that a webhook's receiver may take to answer."
+    )
+    webhook_retry_seconds: float = Field(
+        5, gt=0, description="Pause before a message is sent again; four times as long each time."
+    )
+    webhook_max_attempts: int = Field(
+        10, ge=1, le=50, description="How often a message is sent before it is given up."
+    )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Send webhooks to private addresses and without TLS too: for tests, and "
+        "where everybody who may register a webhook may reach the inner network.",
+    )
 
     # the queue
     lease_seconds: float = Field(30, ge=1, description="How long a silent worker keeps a job.")
@@ -187,6 +235,16 @@ class Settings(BaseSettings):
     dispatch_run_seconds: float = Field(
         70, gt=0, description="How long one dispatch run goes on looking."
     )
+
+    @property
+    def checks_tokens(self) -> bool:
+        """Whether there is something to check users' tokens with."""
+        return self.jwt_secret is not None or self.jwks_url is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the API asks everybody who they are, whatever the database holds."""
+        return self.auth == "required" or (self.auth == "auto" and self.checks_tokens)
 
     @property
     def uses_supabase(self) -> bool:

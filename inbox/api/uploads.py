@@ -13,6 +13,7 @@ from uuid import UUID
 
 import anyio
 from fastapi import Request
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -29,7 +30,7 @@ from inbox.errors import (
     TooManyFiles,
     UploadStalled,
 )
-from inbox.model import Label, Upload
+from inbox.model import JobOptions, Label, Upload
 from inbox.names import UNNAMED, display_name
 from inbox.sealing import checked as checked_passwords
 from inbox.settings import Settings
@@ -44,10 +45,11 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a request brought: files that are stored, and labels that are valid."""
+    """What a request brought: files that are stored, labels and options that are valid."""
 
     uploads: tuple[Upload, ...]
     labels: tuple[Label, ...] | None
+    options: JobOptions = field(default_factory=JobOptions)
     passwords: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -118,6 +120,7 @@ class _Intake:
         self._uploads: list[Upload] = []
         self._labels: tuple[Label, ...] | None = None
         self._passwords: list[str] = []
+        self._options: JobOptions | None = None
         self._fields = 0
         self._job_bytes = 0
         self._part: Part | None = None
@@ -142,7 +145,12 @@ class _Intake:
         if not self._uploads:
             raise NoFiles("the request brings no file; send at least one in the field `files`")
         passwords = checked_passwords(self._passwords)
-        return Submission(tuple(self._uploads), self._labels, passwords)
+        return Submission(
+            tuple(self._uploads),
+            self._labels,
+            options=self._options or JobOptions(),
+            passwords=passwords,
+        )
 
     async def abandon(self) -> None:
         """Drop a file that is not whole."""
@@ -176,7 +184,8 @@ class _Intake:
             limit = self._settings.max_file_bytes
             raise FileTooLarge(
                 f"file {len(self._uploads) + 1} is too large; "
-                f"one file may have {limit} bytes at most"
+                f"one file may have {limit} bytes at most",
+                len(self._uploads) + 1,
             )
         if self._job_bytes > self._settings.max_job_bytes:
             raise _job_too_large(self._settings)
@@ -209,6 +218,10 @@ class _Intake:
             )
         if field == "passwords":
             self._passwords += passwords_of(value)
+        if field == "options":
+            if self._options is not None:
+                raise InvalidRequest("send the field `options` once, as a JSON object")
+            self._options = options_of(value)
         if field != "labels":
             return
         if self._labels is not None:
@@ -287,6 +300,30 @@ def passwords_of(value: bytes) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise InvalidRequest("the passwords are not a JSON list of texts")
     return [each for each in found if each]
+
+
+def options_of(value: bytes) -> JobOptions:
+    """The options that a caller wrote.
+
+    Raises:
+        InvalidRequest: they cannot be used, or one of them is not known.
+    """
+    known = JobOptions.model_fields
+    if not value.strip():
+        return JobOptions()
+    try:
+        written = json.loads(value)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the field `options` is not JSON") from None
+    if not isinstance(written, dict) or not written.keys() <= known.keys():
+        raise InvalidRequest(f"`options` is a JSON object with these names: {', '.join(known)}")
+    try:
+        return JobOptions.model_validate(written)
+    except ValidationError as failure:
+        wrong = sorted({str(each["loc"][0]) for each in failure.errors() if each["loc"]})
+        raise InvalidRequest(
+            f"`options` has values that cannot be used: {', '.join(wrong)}"
+        ) from None
 
 
 def _is_file(part: Part) -> bool:
