@@ -34,6 +34,7 @@ InboxError
 │   ├── FileTooLarge          file_too_large
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
+│   ├── UnsupportedLanguage   unsupported_language
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
 │   ├── SubmissionInFlight    submission_in_flight
@@ -251,6 +252,12 @@ class InvalidLabels(RequestError):
     """The caller's labels cannot be used."""
 
     code = "invalid_labels"
+
+
+class UnsupportedLanguage(RequestError):
+    """A language that was asked for cannot be read here."""
+
+    code = "unsupported_language"
 
 
 class JobNotFound(RequestError):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import EmptyFile, ReaderCrashed
 from inbox.extract.fan import Fan
+from inbox.extract.ocr import tessdata
 from inbox.extract.office import SILENCE
 from inbox.extract.options import Options
 from inbox.extract.plan import Plan, settle
@@ -77,6 +78,7 @@ class Reader:
         path: Path,
         *,
         name: str | None = None,
+        languages: str | None = None,
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
     ) -> Document:
@@ -88,6 +90,8 @@ class Reader:
             path: the file.
             name: what the file is called, where `path` does not say; a name that claims a format
                 which plain text cannot have is an error.
+            languages: the languages of scanned pages, as in "eng+deu"; None for those of the
+                settings.
             abort: set from another thread to stop reading.
             on_page: told, from one thread at a time, how many pages are done, and of how many.
 
@@ -102,6 +106,7 @@ class Reader:
             TooManyPages: it has more pages than the settings allow.
             ReadTimeout: no page could be read in the time that the settings allow.
             ReaderCrashed: it takes more memory than allowed, or a library died of it.
+            UnsupportedLanguage: one of `languages` is not installed here.
             NoSpace: the disk is full.
             JobCancelled: `abort` was set.
             ConfigurationError: the OCR engine or a language is missing.
@@ -109,6 +114,7 @@ class Reader:
         """
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
+        options = self._options if languages is None else self._speaking(languages)
         end = time.monotonic() + self._seconds
         planned = self._plan(path, name, end, abort)
         plan = planned.plan
@@ -116,7 +122,7 @@ class Reader:
             self._light,
             self._slots,
             path,
-            self._options,
+            options,
             limits=self._limits,
             page_seconds=self._page_seconds,
             end=end,
@@ -127,6 +133,10 @@ class Reader:
             media_type=planned.media_type,
             pages=tuple(settle(plan, fan.found, fan.failed)),
         )
+
+    def _speaking(self, languages: str) -> Options:
+        known = tessdata.checked(languages, self._options.tessdata_dir)
+        return self._options.model_copy(update={"ocr_languages": known})
 
     def _plan(self, path: Path, name: str | None, end: float, abort: Signal | None) -> _Planned:
         answer: Any = None

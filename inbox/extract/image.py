@@ -24,6 +24,8 @@ MAX_PIXELS = 150_000_000
 # Print smaller than this long side is enlarged: Tesseract wants letters 20 to 30 pixels high.
 SMALL_SIDE = 2000
 LARGE_SIDE = 5000
+# The resolution of a photograph is a guess; reduced further, the print of receipts is lost.
+LEAST_DPI = 200
 # The long side of a sheet of paper in inches, for guessing a resolution nobody stated.
 _SHEET_INCHES = 11.7
 # Spots darker than their surroundings; fewer than this share of a page is dust.
@@ -64,10 +66,13 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         ConfigurationError: the OCR engine cannot be loaded.
     """
     engine = ocr.engine(options)
-    thrifty = options.ocr_ladder == "fast"
     for wanted in batch.pages:
         picture, dpi = picture_at(data, wanted.index)
-        yield read_picture(wanted.place + 1, picture, dpi, engine, thrifty=thrifty)
+
+        def draw(most: int, picture: Image = picture, dpi: int = dpi) -> tuple[Image, int]:
+            return reduced(picture, dpi, max(most, LEAST_DPI))
+
+        yield read_picture(wanted.place + 1, draw, engine, options)
 
 
 def picture_of(data: bytes, batch: Batch) -> Image:
@@ -93,15 +98,23 @@ def picture_at(data: bytes, index: int) -> tuple[Image, int]:
         return _prepared(opened)
 
 
+def reduced(picture: Image, dpi: int, most: int) -> tuple[Image, int]:
+    """The picture at no more than so many dots per inch."""
+    if dpi <= most:
+        return picture, dpi
+    size = (max(1, round(picture.width * most / dpi)), max(1, round(picture.height * most / dpi)))
+    return picture.resize(size, reducing_gap=2.0), most
+
+
 def read_picture(
-    number: int, picture: Image, dpi: int, engine: ocr.Engine | None, *, thrifty: bool = False
+    number: int, draw: ladder.Draw, engine: ocr.Engine | None, options: Options
 ) -> Page:
-    """One page from a gray picture."""
-    if not has_ink(picture):
+    """One page, drawn in gray as fine as its reading wants."""
+    if not has_ink(draw(ladder.FIRST_DPI[options.ocr_ladder])[0]):
         return Page(number=number, text="", source=PageSource.BLANK)
     if engine is None:
         return Page(number=number, text="", source=PageSource.UNREADABLE)
-    found = ladder.read_page(engine, picture, dpi, thrifty=thrifty)
+    found = ladder.read_page(engine, draw, options.ocr_ladder)
     text = chars.clean(found.text)
     if not text:
         return Page(number=number, text="", source=PageSource.UNREADABLE, engine=engine.name)

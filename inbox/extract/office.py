@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from inbox.extract import sentences
+
 # Set in a process that is to stay small: there the library is not loaded, see NotLoaded.
 FORBIDDEN = False
 
@@ -49,14 +51,7 @@ def load() -> dict[str, Callable[..., list[Any]]]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import spacy
-        from unstructured.nlp import tokenize
-
-        # Without this, it fetches a language model from the network at first use. Sentence ends
-        # are all that is asked of it.
-        splitter = spacy.blank("en")
-        splitter.add_pipe("sentencizer")
-        tokenize._get_nlp = lambda: splitter  # noqa: SLF001
+        sentences.stand_in()
         logging.getLogger("unstructured").setLevel(logging.CRITICAL)
         return {
             kind: getattr(importlib.import_module(f"unstructured.partition.{kind}"), function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from inbox.errors import CorruptFile
 from inbox.extract import chars, forms, gate, ocr
 from inbox.extract.damage import Damage
 from inbox.extract.image import has_ink, read_picture
-from inbox.extract.ocr import Reading
+from inbox.extract.ocr import Reading, ladder
 from inbox.extract.options import Options
 from inbox.extract.pictures import Figure, all_drawn, figures_of, render, said_besides
 from inbox.extract.plan import Batch, Plan, Wanted
@@ -183,13 +184,16 @@ def _has_lost(damage: Damage, index: int, look: _Look) -> bool:
 
 def _by_ocr(page: Any, number: int, text: str, options: Options) -> Page:
     """OCR of the whole page; the text layer where that sees nothing."""
-    picture, dpi = render(page)
-    if not text and not has_ink(picture):
+
+    @functools.lru_cache(maxsize=1)
+    def draw(most: int) -> tuple[Image, int]:
+        return render(page, most)
+
+    if not text and not has_ink(draw(ladder.FIRST_DPI[options.ocr_ladder])[0]):
         if not all_drawn(page):
             raise CorruptFile("A picture on the page does not decode.")
         return Page(number=number, text="", source=PageSource.BLANK)
-    thrifty = options.ocr_ladder == "fast"
-    found = read_picture(number, picture, dpi, ocr.engine(options), thrifty=thrifty)
+    found = read_picture(number, draw, ocr.engine(options), options)
     if text and chars.printable(found.text) < chars.printable(text) * (1 - chars.bad_share(text)):
         return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
     return found

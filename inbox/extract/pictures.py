@@ -83,9 +83,9 @@ def _on_page(drawn: Any) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def render(page: Any) -> tuple[Image, int]:
-    """The page in gray, and its resolution."""
-    bitmap, scale = _bitmap(page)
+def render(page: Any, dpi: int = DPI) -> tuple[Image, int]:
+    """The page in gray at this resolution or, where it is large, a lower one, which is told."""
+    bitmap, scale = _bitmap(page, dpi)
     try:
         picture: Image = bitmap.to_pil().copy()
     finally:
@@ -93,8 +93,9 @@ def render(page: Any) -> tuple[Image, int]:
     return picture, _dpi(scale)
 
 
-def _bitmap(page: Any) -> tuple[Any, float]:
-    scale = min(DPI / 72, MAX_SIDE / max(1.0, *page.get_size()))
+def _bitmap(page: Any, dpi: int = DPI) -> tuple[Any, float]:
+    side = MAX_SIDE * dpi / DPI
+    scale = min(dpi / 72, side / max(1.0, *page.get_size()))
     return page.render(scale=scale, grayscale=True), scale
 
 

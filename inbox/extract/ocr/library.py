@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from inbox.errors import ConfigurationError
-from inbox.extract.ocr import NOTHING, Line, Reading, tessdata_folder
-from inbox.extract.options import Options
+from inbox.extract.ocr import NOTHING, USUAL, Line, Reading, Way, Word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,24 +20,26 @@ class Tesserocr:
 
     name = "tesserocr"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, languages: str, folder: str) -> None:
         import tesserocr
 
         self._library: Any = tesserocr
-        self._folder = tessdata_folder(options)
+        self._folder = folder
         try:
             self._api = tesserocr.PyTessBaseAPI(
-                path=self._folder,
-                lang=options.ocr_languages,
+                path=folder,
+                lang=languages,
                 psm=tesserocr.PSM.AUTO,
                 oem=tesserocr.OEM.LSTM_ONLY,
             )
         except RuntimeError:
             raise ConfigurationError("Tesseract cannot load its language files.") from None
 
-    def read(self, image: Image, dpi: int, *, local_threshold: bool = False) -> Reading:
+    def read(self, image: Image, dpi: int, way: Way = USUAL) -> Reading:
         """Read one picture; see `Engine`."""
-        self._api.SetVariable("thresholding_method", "2" if local_threshold else "0")
+        psm = self._library.PSM
+        self._api.SetPageSegMode(psm.SINGLE_BLOCK if way.block else psm.AUTO)
+        self._api.SetVariable("thresholding_method", "2" if way.local_threshold else "0")
         self._api.SetImage(image)
         self._api.SetSourceResolution(dpi)
         try:
@@ -45,7 +47,9 @@ class Tesserocr:
                 return NOTHING
             text = self._api.GetUTF8Text()
             confidences = self._api.AllWordConfidences()
-            lines = self._lines() if text.strip() else ()
+            lines: tuple[Line, ...] = ()
+            if text.strip():
+                lines = tuple(self._words(image) if way.words else self._lines())
         except RuntimeError:  # a picture without anything that could be a line
             return NOTHING
         finally:
@@ -55,14 +59,27 @@ class Tesserocr:
         mean = sum(confidences) / len(confidences) / 100
         return Reading(text, mean, len(confidences), lines)
 
-    def _lines(self) -> tuple[Line, ...]:
+    def _lines(self) -> Iterator[Line]:
         level = self._library.RIL.TEXTLINE
-        lines = []
         for found in self._library.iterate_level(self._api.GetIterator(), level):
             text = found.GetUTF8Text(level).strip()
             if text:
-                lines.append(Line(text, found.Confidence(level) / 100))
-        return tuple(lines)
+                yield Line(text, found.Confidence(level) / 100)
+
+    def _words(self, image: Image) -> Iterator[Line]:
+        wide, high = image.size
+        line_level, level = self._library.RIL.TEXTLINE, self._library.RIL.WORD
+        words: list[Word] = []
+        for found in self._library.iterate_level(self._api.GetIterator(), level):
+            if words and found.IsAtBeginningOf(line_level):
+                yield line_of(words)
+                words = []
+            text, box = found.GetUTF8Text(level).strip(), found.BoundingBox(level)
+            if text and box:
+                shares = (box[0] / wide, box[1] / high, box[2] / wide, box[3] / high)
+                words.append(Word(text, found.Confidence(level) / 100, shares))
+        if words:
+            yield line_of(words)
 
     def rotation(self, image: Image, dpi: int) -> int | None:
         """See `Engine`."""
@@ -79,3 +96,9 @@ class Tesserocr:
         if not found or found["oconfidence"] < _SURE_OF_ORIENTATION:
             return None
         return int(found["orientation"]) * 90
+
+
+def line_of(words: list[Word]) -> Line:
+    """Words that stand on one line."""
+    mean = sum(word.confidence for word in words) / len(words)
+    return Line(" ".join(word.text for word in words), mean, tuple(words))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from inbox.errors import ConfigurationError, CorruptFile, DecompressionBomb, TooManyPages
 from inbox.extract import image, ocr
-from inbox.extract.ocr import Line, Reading, ladder, program
+from inbox.extract.ocr import USUAL, Line, Reading, Way, ladder, program
 from inbox.extract.options import Options
 from inbox.model import PageSource
 
@@ -222,7 +222,7 @@ class Counting:
     def __init__(self) -> None:
         self.tries = 0
 
-    def read(self, picture: Image.Image, dpi: int, *, local_threshold: bool = False) -> Reading:
+    def read(self, picture: Image.Image, dpi: int, way: Way = USUAL) -> Reading:
         """Some words, of middling confidence."""
         self.tries += 1
         return Reading("five words of fair print", 0.8, 5, (Line("five words of fair print", 0.8),))
@@ -235,7 +235,7 @@ class Counting:
 def test_a_thrifty_reader_is_content_with_a_fair_reading(letter: Image.Image) -> None:
     """What a second try could better is left where time matters more."""
     thrifty, thorough = Counting(), Counting()
-    ladder.read_page(thrifty, letter, 300, thrifty=True)
-    ladder.read_page(thorough, letter, 300)
+    ladder.read_page(thrifty, lambda most: (letter, most), "fast")
+    ladder.read_page(thorough, lambda most: (letter, most), "thorough")
     assert thrifty.tries == 1
     assert thorough.tries > 1
