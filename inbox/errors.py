@@ -4,6 +4,7 @@ InboxError
 ├── PermanentError            this file is the problem: record it, go on with the others
 │   ├── UnsupportedType       unsupported_type
 │   ├── CorruptFile           corrupt_file
+│   │   └── TruncatedFile     truncated_file
 │   ├── EncryptedFile         encrypted_file
 │   ├── EmptyFile             empty_file
 │   ├── TypeMismatch          type_mismatch
@@ -76,6 +77,12 @@ class CorruptFile(PermanentError):
     """The bytes are not a whole document of the type they claim."""
 
     code = "corrupt_file"
+
+
+class TruncatedFile(CorruptFile):
+    """The end of the file is missing."""
+
+    code = "truncated_file"
 
 
 class EncryptedFile(PermanentError):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages
+from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages, TruncatedFile
 from inbox.extract import chars, ocr, pixels
 from inbox.extract.ocr import ladder
 from inbox.extract.options import Options
@@ -160,6 +160,8 @@ def _opened(data: bytes) -> Iterator[Image]:
         except _DAMAGED as error:
             if _TOO_LARGE in str(error):
                 raise DecompressionBomb("A part of the picture is built to swell.") from None
+            if pixels.is_cut_short(data):
+                raise TruncatedFile("The picture is cut short.") from None
             raise CorruptFile("The picture does not decode.") from None
 
 

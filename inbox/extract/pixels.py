@@ -30,13 +30,16 @@ def forgiving(data: bytes) -> Iterator[None]:
     import PIL.ImageFile
 
     before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
-    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = data.startswith(_START_OF_JPEG) and (
-        _END_OF_JPEG not in data[-_TAIL:] and has_all_rows(data)
-    )
+    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = is_cut_short(data) and has_all_rows(data)
     try:
         yield
     finally:
         PIL.ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Whether a JPEG lacks its end mark."""
+    return data.startswith(_START_OF_JPEG) and _END_OF_JPEG not in data[-_TAIL:]
 
 
 def ends_well(data: bytes) -> bool:

@@ -13,7 +13,7 @@ from inbox.errors import (
     TypeMismatch,
     UnsupportedType,
 )
-from inbox.extract import archive, markup, plain
+from inbox.extract import archive, foreign, markup, plain
 
 PDF = "application/pdf"
 MSG = "application/vnd.ms-outlook"
@@ -64,6 +64,7 @@ def media_type(data: bytes, name: str | None = None) -> str:
     Raises:
         TypeMismatch: it is plain text, and its name claims a format that is none.
         DecompressionBomb: it is built to swell beyond all bounds.
+        ReadTimeout: it is built to keep its reader busy.
         XmlDtdForbidden: it is XML with a document type.
         EmptyFile: there is nothing in it.
         UnsupportedType: it is something that no reader is for.
@@ -87,6 +88,7 @@ def media_type(data: bytes, name: str | None = None) -> str:
         return _checked(_kind_of_text(data), name)
     if data.startswith(_GZIP):
         _refuse_swelling(data)
+    foreign.refuse_harmful(data, name)
     raise UnsupportedType(f"The file is {_name_of(data)}, which no reader is for.")
 
 

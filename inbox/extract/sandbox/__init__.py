@@ -37,6 +37,7 @@ _ERRORS = {
     for kind in (
         errors.UnsupportedType,
         errors.CorruptFile,
+        errors.TruncatedFile,
         errors.EncryptedFile,
         errors.EmptyFile,
         errors.TypeMismatch,
