@@ -155,6 +155,15 @@ class Reader:
         except ValueError:  # the child is not trusted to be well-behaved
             raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
 
+    @property
+    def without_network(self) -> tuple[str, ...]:
+        """How the network is kept from the processes that read: "namespace", "filter", both, none.
+
+        Raises:
+            ConfigurationError: the processes cannot be started.
+        """
+        return self._light.without_network
+
     def close(self) -> None:
         """Stop the processes."""
         self._light.close()
