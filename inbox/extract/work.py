@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.errors import ConfigurationError, PermanentError
-from inbox.extract import again, archive, office, sniff
+from inbox.extract import again, archive, office, searchable, sniff
 from inbox.extract.ocr import rapid
 from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan
+from inbox.extract.worded import WordedPage
 from inbox.model import Page
 
 Extractor = Callable[[bytes, Options], tuple[Page, ...]]
@@ -45,12 +46,16 @@ ELSEWHERE = "elsewhere"
 def work(data: bytes, argument: dict[str, Any]) -> Any:
     """What the child answers, as a JSON value.
 
-    With a batch in `argument`, the pages of it; else the plan, or ELSEWHERE.
+    With a batch in `argument`, the pages of it; with pages for a searchable PDF, that; else the
+    plan, or ELSEWHERE.
 
     Raises:
         InboxError: the file cannot be read.
     """
     options = Options.model_validate(argument["options"])
+    if argument.get("searchable") is not None:
+        pages = [WordedPage.model_validate(page) for page in argument["searchable"]]
+        return searchable.made(data, pages, options.max_pages)
     if argument.get("batch") is not None:
         batch = Batch.model_validate(argument["batch"])
         return [page.model_dump(mode="json") for page in read_batch(data, options, batch)]

@@ -30,6 +30,9 @@ ENGINES = {
 }
 
 
+Box = tuple[float, float, float, float]
+
+
 class Word(NamedTuple):
     """A word, and where it stands.
 
@@ -41,7 +44,7 @@ class Word(NamedTuple):
 
     text: str
     confidence: float
-    box: tuple[float, float, float, float]
+    box: Box
 
 
 class Line(NamedTuple):
@@ -144,3 +147,16 @@ def _made(name: str, languages: str, folder: str | None) -> Engine:
         languages, tessdata.folder(languages, folder)
     )
     return made
+
+
+def turned(box: Box, turn: int) -> Box:
+    """A box on a page, after the page was turned counter-clockwise.
+
+    Args:
+        box: left, top, right and bottom edge as shares of the page.
+        turn: degrees, a multiple of 90; less than 0 turns clockwise.
+    """
+    for _ in range(turn // 90 % 4):
+        left, top, right, bottom = box
+        box = (top, 1 - right, bottom, 1 - left)
+    return box

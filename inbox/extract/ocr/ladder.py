@@ -59,21 +59,26 @@ def read_page(engine: Engine, draw: Draw, depth: Depth, *, words: bool = False) 
     turn = best.turn
     image, finer = _turned(draw(FULL_DPI), turn)
     if finer != dpi:
-        best = _better(best, engine.read(image, finer, way)._replace(turn=turn))
+        best = _better(best, _seen(engine.read(image, finer, way), turn))
     if not shaded and (depth == "fast" or _accepted(best)):
         return best
     # Uneven light; it spoils clean receipts, so it is never the first try.
     local = way._replace(local_threshold=True)
-    best = _better(best, engine.read(image, finer, local)._replace(turn=turn))
+    best = _better(best, _seen(engine.read(image, finer, local), turn))
     if best.confidence < LOST:
         # Faint print over patterns, as on identity cards.
         stretched = engine.read(_stretched(image), finer, local)
-        best = _better(best, stretched._replace(turn=turn))
+        best = _better(best, _seen(stretched, turn))
     if depth == "thorough" and not _accepted(best):
         # A layout was seen where there is none: prices apart from what they are for, boxes.
         block = engine.read(image, finer, way._replace(block=True))
-        best = _better(best, block._replace(turn=turn))
+        best = _better(best, _seen(block, turn))
     return best
+
+
+def _seen(reading: Reading, turn: int) -> Reading:
+    """A reading of the page after it was turned."""
+    return reading._replace(turn=(reading.turn + turn) % 360)
 
 
 def _accepted(reading: Reading) -> bool:
@@ -123,7 +128,7 @@ def _upright(engine: Engine, image: Image, dpi: int, way: Way, before: Reading) 
         turn = _turn_by_trying(engine, image, dpi)
     if not turn:
         return before
-    found = engine.read(image.rotate(turn, expand=True), dpi, way)._replace(turn=turn)
+    found = _seen(engine.read(image.rotate(turn, expand=True), dpi, way), turn)
     return found if found.worth > _CLEARLY * before.worth else before
 
 

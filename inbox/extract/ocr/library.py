@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from inbox.errors import ConfigurationError
-from inbox.extract.ocr import NOTHING, USUAL, Line, Reading, Way, Word
+from inbox.extract.ocr import NOTHING, USUAL, Line, Reading, Way, Word, turned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +58,8 @@ class Tesserocr:
         if not text.strip() or not confidences:
             return NOTHING
         mean = sum(confidences) / len(confidences) / 100
-        return Reading(text, mean, len(confidences), lines)
+        turn = turn_of(lines)  # the engine reads sideways print without a word about it
+        return Reading(text, mean, len(confidences), tuple(upright(lines, turn)), turn)
 
     def _lines(self) -> Iterator[Line]:
         level = self._library.RIL.TEXTLINE
@@ -96,6 +98,30 @@ class Tesserocr:
         if not found or found["oconfidence"] < _SURE_OF_ORIENTATION:
             return None
         return int(found["orientation"]) * 90
+
+
+def turn_of(lines: Iterable[Line]) -> int:
+    """How a page must be turned for most of its lines to run from left to right."""
+    turns: Counter[int] = Counter()
+    for line in lines:
+        if len(line.words) > 1:
+            first, last = line.words[0].box, line.words[-1].box
+            across, down = (
+                last[0] + last[2] - first[0] - first[2],
+                last[1] + last[3] - first[1] - first[3],
+            )
+            if abs(across) >= abs(down):
+                turns[0 if across >= 0 else 180] += 1
+            else:
+                turns[90 if down > 0 else 270] += 1
+    return turns.most_common(1)[0][0] if turns else 0
+
+
+def upright(lines: Iterable[Line], turn: int) -> Iterator[Line]:
+    """The lines where they stand once the page is turned."""
+    for line in lines:
+        words = (word._replace(box=turned(word.box, turn)) for word in line.words)
+        yield line._replace(words=tuple(words)) if turn else line
 
 
 def line_of(words: list[Word]) -> Line:
