@@ -8,7 +8,7 @@ import zipfile
 import zlib
 
 from inbox.errors import CorruptFile, DecompressionBomb, EncryptedFile, UnsupportedType
-from inbox.extract import markup
+from inbox.extract import markup, packages
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -46,7 +46,8 @@ def media_type(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as opened:
             _check_sizes(opened)
             kind = _kind(opened)
-            _check_markup(opened)
+            if kind != packages.EPUB:  # web pages have a document type, and are no XML here
+                _check_markup(opened)
     except _UNREADABLE:
         raise CorruptFile("The zip container is damaged.") from None
     except RuntimeError:  # what zipfile raises where it lacks a password
@@ -67,6 +68,9 @@ def _check_sizes(opened: zipfile.ZipFile) -> None:
 
 
 def _kind(opened: zipfile.ZipFile) -> str:
+    stated = packages.kind_of(opened)
+    if stated is not None:
+        return stated
     names = set(opened.namelist())
     if "[Content_Types].xml" in names:
         types = opened.read("[Content_Types].xml")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages, TruncatedFile
-from inbox.extract import chars, ocr, pixels
+from inbox.extract import chars, ocr, pixels, sniff
 from inbox.extract.ocr import ladder
 from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan, Wanted
@@ -19,7 +20,7 @@ from inbox.model import Page, PageSource
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "HEIF")
 # A3 at 600 dpi has 70 million; beyond this, decoding alone takes gigabytes.
 MAX_PIXELS = 150_000_000
 # Print smaller than this long side is enlarged: Tesseract wants letters 20 to 30 pixels high.
@@ -154,6 +155,8 @@ def opened(data: bytes) -> Iterator[Image]:
     """The file in the library; what that raises becomes one of our errors."""
     import PIL.Image
 
+    if sniff.media_type(data) == sniff.HEIC:
+        _know_heif()
     PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     if pixels.claimed_by_tiff(data) > _MAX_CHANNELS * MAX_PIXELS:
         raise DecompressionBomb("The picture claims more pixels than any real page.")
@@ -172,6 +175,15 @@ def opened(data: bytes) -> Iterator[Image]:
             if pixels.is_cut_short(data):
                 raise TruncatedFile("The picture is cut short.") from None
             raise CorruptFile("The picture does not decode.") from None
+
+
+@functools.cache
+def _know_heif() -> None:
+    """Teach the library the format of telephones."""
+    import pi_heif
+
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.register_heif_opener()
 
 
 def _count(opened: Image) -> int:

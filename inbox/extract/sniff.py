@@ -22,6 +22,8 @@ HTML = "text/html"
 CSV = "text/csv"
 MARKDOWN = "text/markdown"
 TEXT = "text/plain"
+RTF = "application/rtf"
+HEIC = "image/heic"
 PNG, JPEG, TIFF, WEBP, BMP, GIF = (
     "image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif",
 )  # fmt: skip
@@ -33,6 +35,7 @@ _IMAGES = (
     (re.compile(rb"II[*+]\x00|MM\x00[*+]"), TIFF),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WEBP),
     (re.compile(rb"GIF8[79]a"), GIF),
+    (re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), HEIC),
     # Two letters are a weak sign: the size of the header must be one that exists.
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", re.DOTALL), BMP),
 )
@@ -149,9 +152,12 @@ def _ole_name(name: str) -> bytes:
 
 
 def _kind_of_text(data: bytes) -> str:
-    if data.startswith((b"{\\rtf", b"%!PS")):
-        what = "an RTF document" if data[1:2] == b"\\" else "a PostScript program"
-        raise UnsupportedType(f"The file is {what}, which no reader is for; save it as PDF.")
+    if data.startswith(b"{\\rtf"):
+        return RTF
+    if data.startswith(b"%!PS"):
+        raise UnsupportedType(
+            "The file is a PostScript program, which no reader is for; save it as PDF."
+        )
     if plain.looks_like_mail(data):
         return EML
     head = plain.decode(data[: 64 * 1024])

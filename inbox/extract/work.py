@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.errors import ConfigurationError, PermanentError
-from inbox.extract import again, archive, office, searchable, sniff
+from inbox.extract import again, archive, office, packages, searchable, sniff
 from inbox.extract.ocr import rapid
 from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan
@@ -28,6 +28,7 @@ EXTRACTORS: dict[str, str] = {
     sniff.WEBP: "inbox.extract.image",
     sniff.BMP: "inbox.extract.image",
     sniff.GIF: "inbox.extract.image",
+    sniff.HEIC: "inbox.extract.image",
     sniff.TEXT: "inbox.extract.text",
     sniff.EML: "inbox.extract.mail",
     sniff.MSG: "inbox.extract.outlook",
@@ -37,6 +38,11 @@ EXTRACTORS: dict[str, str] = {
     archive.DOCX: "inbox.extract.partition",
     archive.PPTX: "inbox.extract.partition",
     archive.XLSX: "inbox.extract.partition",
+    packages.ODT: "inbox.extract.opendocument",
+    packages.ODS: "inbox.extract.opendocument",
+    packages.ODP: "inbox.extract.opendocument",
+    packages.EPUB: "inbox.extract.epub",
+    sniff.RTF: "inbox.extract.rtf",
 }
 
 # What to answer where the file needs libraries that this process has not loaded.
