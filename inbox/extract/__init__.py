@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import EmptyFile, ReaderCrashed
-from inbox.extract import outputs, sniff
+from inbox.extract import legacy, outputs, sniff
 from inbox.extract.fan import Fan
 from inbox.extract.ocr import tessdata
 from inbox.extract.office import SILENCE
@@ -72,9 +72,17 @@ class Reader:
         )
         self._slots = Slots(settings.page_concurrency or processors())
         # Two, so that the many files that do not need the large libraries never carry them.
-        self._light, self._office = (
-            Sandbox("inbox.extract.work:work", warm, self._argument, _ENVIRONMENT)
-            for warm in ("inbox.extract.work:warm_light", "inbox.extract.work:warm_office")
+        task, converts = "inbox.extract.work:work", legacy.program() is not None
+        self._light = Sandbox(task, "inbox.extract.work:warm_light", self._argument, _ENVIRONMENT)
+        self._office = Sandbox(
+            task,
+            "inbox.extract.work:warm_office",
+            self._argument,
+            _ENVIRONMENT,
+            local_sockets=converts,  # LibreOffice is several processes
+        )
+        self._office_limits = self._limits.model_copy(
+            update={"processes": converts or self._limits.processes}
         )
 
     def read(
@@ -209,11 +217,11 @@ class Reader:
         self, path: Path, argument: dict[str, Any], end: float, abort: Signal | None
     ) -> _Planned:
         answer: Any = None
-        for sandbox in (self._light, self._office):
+        for sandbox, limits in ((self._light, self._limits), (self._office, self._office_limits)):
             answer = sandbox.run(
                 path,
                 argument,
-                limits=self._limits,
+                limits=limits,
                 seconds=end - time.monotonic(),
                 abort=abort,
             )

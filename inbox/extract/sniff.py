@@ -23,6 +23,9 @@ CSV = "text/csv"
 MARKDOWN = "text/markdown"
 TEXT = "text/plain"
 RTF = "application/rtf"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
 HEIC = "image/heic"
 PNG, JPEG, TIFF, WEBP, BMP, GIF = (
     "image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif",
@@ -41,10 +44,10 @@ _IMAGES = (
 )
 _FRAGMENT = 64
 _LEGACY = {
-    "WordDocument": "a Word document of the old kind (.doc); save it as .docx or PDF",
-    "Workbook": "an Excel workbook of the old kind (.xls); save it as .xlsx",
-    "Book": "an Excel workbook of the old kind (.xls); save it as .xlsx",
-    "PowerPoint Document": "a PowerPoint file of the old kind (.ppt); save it as .pptx or PDF",
+    "WordDocument": DOC,
+    "Workbook": XLS,
+    "Book": XLS,
+    "PowerPoint Document": PPT,
 }
 
 
@@ -141,9 +144,9 @@ def _inside_ole(data: bytes) -> str:
         raise EncryptedFile("The document is locked with a password.")
     if _ole_name("__properties_version1.0") in data:
         return MSG
-    for name, what in _LEGACY.items():
+    for name, kind in _LEGACY.items():
         if _ole_name(name) in data:
-            raise UnsupportedType(f"The file is {what}.")
+            return kind
     raise UnsupportedType("The file is an OLE container that no reader is for.")
 
 

@@ -43,6 +43,9 @@ EXTRACTORS: dict[str, str] = {
     packages.ODP: "inbox.extract.opendocument",
     packages.EPUB: "inbox.extract.epub",
     sniff.RTF: "inbox.extract.rtf",
+    sniff.DOC: "inbox.extract.legacy",
+    sniff.XLS: "inbox.extract.legacy",
+    sniff.PPT: "inbox.extract.legacy",
 }
 
 # What to answer where the file needs libraries that this process has not loaded.

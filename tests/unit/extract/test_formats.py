@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pypdfium2
 import pytest
 
 from inbox import errors
-from inbox.extract import Reader
+from inbox.extract import Reader, legacy
+from inbox.extract.options import Options
 
 Put = Callable[[bytes], Path]
 # Two lines of print, drawn and packed as telephones pack photographs (HEVC in HEIF).
@@ -178,3 +180,33 @@ def test_a_damaged_photograph_is_corrupt(reader: Reader, put: Put) -> None:
     """Half of it is no picture."""
     with pytest.raises(errors.CorruptFile):
         reader.read(put(PHOTOGRAPH.read_bytes()[:1500]))
+
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("WordDocument", ".docx"), ("Workbook", ".xlsx"), ("PowerPoint Document", ".pptx")],
+)
+def test_without_a_converter_old_office_files_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, name: str, word: str
+) -> None:
+    """A .doc, .xls or .ppt is refused with the way out."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(errors.UnsupportedType, match=word):
+        legacy.read(OLE + f"{name}\0".encode("utf-16-le"), Options())
+
+
+@pytest.mark.skipif(legacy.program() is None, reason="LibreOffice is not installed")
+def test_old_office_files_are_converted(reader: Reader, put: Put, tmp_path: Path) -> None:
+    """Where LibreOffice is installed, a .doc is read; one that it does not open is corrupt."""
+    (tmp_path / "new.rtf").write_text(r"{\rtf1 The lease begins in May.}")
+    command = [str(legacy.program()), f"-env:UserInstallation={(tmp_path / 'p').as_uri()}"]
+    command += ["--headless", "--convert-to", "doc", "--outdir", str(tmp_path)]
+    subprocess.run([*command, str(tmp_path / "new.rtf")], check=True, capture_output=True)
+    document = reader.read(tmp_path / "new.doc")
+    assert document.media_type == "application/msword"
+    assert document.text == "The lease begins in May."
+    with pytest.raises(errors.CorruptFile):
+        reader.read(put(OLE + "WordDocument\0".encode("utf-16-le") + bytes(600)))
