@@ -239,3 +239,21 @@ def test_a_thrifty_reader_is_content_with_a_fair_reading(letter: Image.Image) ->
     ladder.read_page(thorough, lambda most: (letter, most), "thorough")
     assert thrifty.tries == 1
     assert thorough.tries > 1
+
+
+class Columnless(Counting):
+    """A double that reads a receipt only where it looks for no layout."""
+
+    def read(self, picture: Image.Image, dpi: int, way: Way = USUAL) -> Reading:
+        """Prices with what they are for, or without."""
+        said = "Coffee twice 2.50 together 5.00" if way.block else "Coffee 2.50"
+        return Reading(said, 0.8, len(said.split()), (Line(said, 0.8),))
+
+
+@pytest.mark.parametrize(("depth", "whole"), [("balanced", False), ("thorough", True)])
+def test_a_receipt_is_read_line_by_line_in_the_end(
+    letter: Image.Image, depth: ladder.Depth, whole: bool
+) -> None:
+    """Where a layout is seen that is none, the highest ladder reads without one."""
+    found = ladder.read_page(Columnless(), lambda most: (letter, most), depth)
+    assert ("together" in found.text) is whole
