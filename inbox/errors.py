@@ -13,6 +13,10 @@ InboxError
 │   ├── TooManyPages          too_many_pages
 │   ├── ReadTimeout           read_timeout
 │   ├── ReaderCrashed         reader_crashed
+│   ├── TooManyEntries        too_many_entries
+│   ├── ContainerTooLarge     container_too_large
+│   ├── TooDeep               too_deep
+│   ├── NotUnpacked           not_unpacked
 │   ├── BlobMissing           blob_missing
 │   ├── BlobCorrupt           blob_corrupt
 │   ├── ModelRefused          model_refused
@@ -39,6 +43,8 @@ InboxError
 │   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
+│   ├── FileNotFound          file_not_found
+│   ├── FileNotCompleted      file_not_completed
 │   ├── SubmissionInFlight    submission_in_flight
 │   └── IdempotencyConflict   idempotency_conflict
 └── ConfigurationError        configuration
@@ -132,6 +138,30 @@ class ReaderCrashed(PermanentError):
     """The reading process died: out of memory, over its limits, or a fault in a parser."""
 
     code = "reader_crashed"
+
+
+class TooManyEntries(PermanentError):
+    """The container holds more files than one job may bring so."""
+
+    code = "too_many_entries"
+
+
+class ContainerTooLarge(PermanentError):
+    """The files inside the container have more bytes than one job may bring so."""
+
+    code = "container_too_large"
+
+
+class TooDeep(PermanentError):
+    """The container lies inside more others than the settings allow."""
+
+    code = "too_deep"
+
+
+class NotUnpacked(PermanentError):
+    """The bytes of this file could not be taken out of its container, so there are none."""
+
+    code = "not_unpacked"
 
 
 class BlobMissing(PermanentError):
@@ -284,6 +314,18 @@ class JobNotOver(RequestError):
     """The job is not over yet, and this is for jobs that are."""
 
     code = "job_not_over"
+
+
+class FileNotFound(RequestError):
+    """The job has no such file."""
+
+    code = "file_not_found"
+
+
+class FileNotCompleted(RequestError):
+    """The file is not completed, and this is for files that are."""
+
+    code = "file_not_completed"
 
 
 class SubmissionInFlight(RequestError):

@@ -38,6 +38,11 @@ SUBMIT_BODY = {
                         "items": {"type": "string", "format": "binary"},
                         "description": "The documents; the type is told from their content.",
                     },
+                    "passwords": {
+                        "type": "string",
+                        "description": "A password that opens locked files, or a JSON list of "
+                        "them; kept encrypted, and forgotten when the job is over.",
+                    },
                     "labels": {
                         "type": "string",
                         "description": "Labels to choose from instead of the default ones: a "
@@ -51,7 +56,10 @@ SUBMIT_BODY = {
                     },
                 },
             },
-            "encoding": {"labels": {"contentType": "text/plain"}},
+            "encoding": {
+                "labels": {"contentType": "text/plain"},
+                "passwords": {"contentType": "text/plain"},
+            },
         }
     },
 }

@@ -22,12 +22,14 @@ MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
+    errors.FileNotFound: HTTPStatus.NOT_FOUND,
     errors.FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.JobTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyFiles: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
+    errors.FileNotCompleted: HTTPStatus.CONFLICT,
     errors.SubmissionInFlight: HTTPStatus.CONFLICT,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,

@@ -140,7 +140,10 @@ def _accepted(response: Response, job: Job, estimate: int) -> Accepted:
 def _queue(inbox: Inbox, job_id: UUID, submission: Submission, key: str | None) -> Job:
     reservation = None if key is None else (key, digest_of(submission))
     try:
-        return inbox.submit(job_id, submission.uploads, submission.labels, reservation=reservation)
+        sealed = inbox.seal(job_id, submission.passwords)
+        return inbox.submit(
+            job_id, submission.uploads, submission.labels, reservation=reservation, sealed=sealed
+        )
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay
     except InboxError:

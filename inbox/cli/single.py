@@ -16,6 +16,7 @@ from inbox.cli.base import (
     AsJson,
     Exit,
     LabelsText,
+    Passwords,
     app,
     complain,
     exit_code,
@@ -34,6 +35,8 @@ from inbox.worker import problem_of
 @app.command()
 def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A document.")],
+    *,
+    password: Passwords = None,
     as_json: AsJson = False,
     output: Annotated[
         str | None,
@@ -56,13 +59,18 @@ def read(
             raise InvalidRequest(f"there is no file {shown(file)}")
         form = _form(output, to, as_json=as_json)
         with Reader(settings()) as reader:
+            secrets = password or ()
             if form is not None:
                 rendered = _opened(
-                    lambda: reader.render(file, form, name=file.name, languages=languages)
+                    lambda: reader.render(
+                        file, form, name=file.name, languages=languages, passwords=secrets
+                    )
                 )
                 _write(rendered, to)
                 return
-            document = _opened(lambda: reader.read(file, name=file.name, languages=languages))
+            document = _opened(
+                lambda: reader.read(file, name=file.name, languages=languages, passwords=secrets)
+            )
     except InboxError as error:
         if not as_json:
             raise
@@ -167,8 +175,13 @@ def _write(content: bytes, to: Path | None) -> None:
         raise InvalidRequest(f"the output cannot be written: {failure.strerror}") from None
 
 
-def _read(reader: Reader, path: Path, abort: threading.Event | None = None) -> Document:
-    return _opened(lambda: reader.read(path, name=path.name, abort=abort))
+def _read(
+    reader: Reader,
+    path: Path,
+    abort: threading.Event | None = None,
+    passwords: Sequence[str] = (),
+) -> Document:
+    return _opened(lambda: reader.read(path, name=path.name, abort=abort, passwords=passwords))
 
 
 def _opened(call: Callable[[], Answer]) -> Answer:

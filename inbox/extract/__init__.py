@@ -7,23 +7,28 @@ see the table in `inbox.extract.work`.
 from __future__ import annotations
 
 import base64
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from inbox.errors import EmptyFile, ReaderCrashed
+from inbox.errors import EmptyFile, NoSpace, ReaderCrashed
 from inbox.extract import legacy, outputs, sniff
+from inbox.extract.containers import Taken
 from inbox.extract.fan import Fan
 from inbox.extract.ocr import tessdata
 from inbox.extract.office import SILENCE
-from inbox.extract.options import Options, Shape
+from inbox.extract.options import Options, Shape, Unpacking
 from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
-from inbox.extract.plan import Plan, settle
+from inbox.extract.plan import Plan, settle, without
+from inbox.extract.recipe import recipe
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots, processors
+from inbox.extract.watch import Watcher
 from inbox.extract.worded import WordedPage, worded
 from inbox.extract.work import ELSEWHERE
 from inbox.model import Document
@@ -31,7 +36,12 @@ from inbox.model import Document
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
-__all__ = ["MEDIA_TYPES", "Output", "Reader", "WordedPage", "output_of"]
+__all__ = [
+    "MEDIA_TYPES", "Output", "Reader", "Taken", "Unpacking", "Watcher", "WordedPage", "output_of",
+    "recipe",
+]  # fmt: skip
+
+_TAKEN = TypeAdapter(list[Taken])
 
 _ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
@@ -42,6 +52,9 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     **SILENCE,
 }
+
+
+_WRONG_FORM = "The reading process gave an answer of the wrong form."
 
 
 class _Planned(BaseModel):
@@ -94,6 +107,9 @@ class Reader:
         shape: Shape = "plain",
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
+        unpack: Unpacking | None = None,
+        passwords: Sequence[str] = (),
+        watcher: Watcher | None = None,
     ) -> Document:
         """The text of the file at `path`, whose type is told by its content.
 
@@ -109,6 +125,10 @@ class Reader:
                 has them; "words" for pages (`WordedPage`) that tell where each word stands.
             abort: set from another thread to stop reading.
             on_page: told, from one thread at a time, how many pages are done, and of how many.
+            unpack: how far files inside the file are looked for; None: archives are refused, and
+                what is inside mail is read with it.
+            passwords: tried where the file is locked; only the child that reads it sees them.
+            watcher: told of every page that is read, and asked for those that it knows.
 
         Raises:
             EmptyFile: the file has no bytes.
@@ -117,7 +137,8 @@ class Reader:
             TypeMismatch: it is plain text, and `name` claims a format that is not.
             DecompressionBomb: it is built to become enormous when it is opened.
             XmlDtdForbidden: it is XML with a document type of its own.
-            EncryptedFile: it does not open without a password.
+            EncryptedFile: it does not open without a password, nor with any given.
+            TooDeep, TooManyEntries, ContainerTooLarge: there is more inside than `unpack` allows.
             TooManyPages: it has more pages than the settings allow.
             ReadTimeout: no page could be read in the time that the settings allow.
             ReaderCrashed: it takes more memory than allowed, or a library died of it.
@@ -129,13 +150,14 @@ class Reader:
         """
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
-        changed: dict[str, Any] = {"shape": shape}
+        changed: dict[str, Any] = {"shape": shape, "unpack": unpack}
         if languages is not None:
             changed["ocr_languages"] = tessdata.checked(languages, self._options.tessdata_dir)
         options = self._options.model_copy(update=changed)
         end = time.monotonic() + self._seconds
+        secret = {"passwords": list(passwords)} if passwords else None
         argument = {"options": options.model_dump(mode="json"), "name": name}
-        planned = self._plan(path, argument, end, abort)
+        planned = self._plan(path, argument, secret=secret, end=end, abort=abort)
         plan = planned.plan
         fan = Fan(
             self._light,
@@ -146,11 +168,20 @@ class Reader:
             page_seconds=self._page_seconds,
             end=end,
             abort=abort,
+            secret=secret,
+            watcher=watcher,
         )
+        wanted = {page.place + 1 for batch in plan.batches for page in batch.pages}
+        if watcher is not None:
+            known = watcher.known(recipe(options), wanted)
+            fan.found |= {number - 1: page for number, page in known.items()}
+            plan = without(plan, known)
         fan.read(plan, on_page)
         return Document(
             media_type=planned.media_type,
             pages=tuple(settle(plan, fan.found, fan.failed)),
+            children=plan.inside,
+            container=plan.container,
         )
 
     def render(
@@ -162,6 +193,7 @@ class Reader:
         languages: str | None = None,
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
+        passwords: Sequence[str] = (),
     ) -> bytes:
         """The file at `path` in another form.
 
@@ -174,6 +206,7 @@ class Reader:
             languages: as for `read`.
             abort: as for `read`.
             on_page: as for `read`.
+            passwords: as for `read`.
 
         Raises:
             UnsupportedOutput: a searchable PDF of what is neither a PDF nor a picture.
@@ -186,6 +219,7 @@ class Reader:
             shape=outputs.SHAPES[output],
             abort=abort,
             on_page=on_page,
+            passwords=passwords,
         )
         match output:
             case "text":
@@ -194,9 +228,11 @@ class Reader:
                 return outputs.markdown(document)
             case "words":
                 return outputs.words(document)
-        return self._searchable(path, document, abort)
+        return self._searchable(path, document, abort, passwords)
 
-    def _searchable(self, path: Path, document: Document, abort: Signal | None) -> bytes:
+    def _searchable(
+        self, path: Path, document: Document, abort: Signal | None, passwords: Sequence[str]
+    ) -> bytes:
         outputs.refuse_pdf_of(document.media_type)
         pages = [worded(page) for page in document.pages]
         if document.media_type == sniff.PDF and not any(len(p.words) > p.from_layer for p in pages):
@@ -207,14 +243,65 @@ class Reader:
             limits=self._limits,
             seconds=self._seconds,
             abort=abort,
+            secret={"passwords": list(passwords)} if passwords else None,
         )
         try:
             return base64.b64decode(answer, validate=True)
         except (ValueError, TypeError):
-            raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
+            raise ReaderCrashed(_WRONG_FORM) from None
+
+    @contextlib.contextmanager
+    def unpack(
+        self,
+        path: Path,
+        limits: Unpacking,
+        *,
+        passwords: Sequence[str] = (),
+        abort: Signal | None = None,
+    ) -> Iterator[tuple[list[Taken], IO[bytes]]]:
+        """The files inside the file at `path`: what they are, and where their bytes are.
+
+        Args:
+            path: the container.
+            limits: how much may be inside.
+            passwords: tried where it is locked.
+            abort: set from another thread to stop.
+
+        Raises:
+            TooManyEntries, ContainerTooLarge: there is more inside than the limits allow.
+            DecompressionBomb: it is built to become enormous when it is opened.
+            EncryptedFile, CorruptFile, ReadTimeout, ReaderCrashed, NoSpace, JobCancelled: as for
+                `read`.
+        """
+        options = self._options.model_copy(update={"unpack": limits})
+        try:
+            output = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        except OSError:
+            raise NoSpace("No temporary file can be made.") from None
+        with output:
+            answer = self._light.run(
+                path,
+                {"options": options.model_dump(mode="json")},
+                limits=self._limits.model_copy(update={"file_bytes": limits.max_bytes + 1}),
+                seconds=self._seconds,
+                abort=abort,
+                secret={"passwords": list(passwords)} if passwords else None,
+                output=output.fileno(),
+            )
+            try:
+                taken = _TAKEN.validate_python(answer)
+            except ValueError:  # the child is not trusted to be well-behaved
+                raise ReaderCrashed(_WRONG_FORM) from None
+            yield taken, output
 
     def _plan(
-        self, path: Path, argument: dict[str, Any], end: float, abort: Signal | None
+        self,
+        path: Path,
+        argument: dict[str, Any],
+        *,
+        secret: dict[str, Any] | None,
+        end: float,
+        abort: Signal | None,
     ) -> _Planned:
         answer: Any = None
         for sandbox, limits in ((self._light, self._limits), (self._office, self._office_limits)):
@@ -224,13 +311,14 @@ class Reader:
                 limits=limits,
                 seconds=end - time.monotonic(),
                 abort=abort,
+                secret=secret,
             )
             if answer != ELSEWHERE:
                 break
         try:
             return _Planned.model_validate(answer)
         except ValueError:  # the child is not trusted to be well-behaved
-            raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
+            raise ReaderCrashed(_WRONG_FORM) from None
 
     @property
     def without_network(self) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         yield page
 
 
-def picture_of(data: bytes, batch: Batch) -> Image:
+def picture_of(data: bytes, _: Options, batch: Batch) -> Image:
     """The only picture of a batch in gray.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inbox.errors import CorruptFile
 from inbox.extract import chars, forms, gate, ocr
+from inbox.extract.containers import portfolio
 from inbox.extract.damage import Damage
 from inbox.extract.image import has_ink, read_picture
 from inbox.extract.ocr import Reading, Way, ladder
@@ -53,13 +54,17 @@ def plan(data: bytes, options: Options) -> Plan:
         CorruptFile: it does not open.
         TooManyPages: it has more pages than allowed.
     """
-    found = gate.passed(data, options.max_pages)
+    found = gate.passed(data, options.max_pages, options.passwords)
+    inside, case = portfolio.inside(found.opened) if options.unpack else (0, False)
+    if case:
+        found.opened.close()
+        return Plan(pages=(), inside=inside, container=True)
     pages = [_unread(place) for place in range(found.total)]
     scans: list[Wanted] = []
     mixed: list[Wanted] = []
     plain: list[Wanted] = []
     lost = found.total > len(found.places)
-    with found.opened, _document(found.sound, forms=False) as document:
+    with found.opened, _document(found.sound, options, forms=False) as document:
         for index, place in enumerate(found.places):
             values = found.values.get(index, [])
             look = _look_at(document, index, values)
@@ -89,6 +94,7 @@ def plan(data: bytes, options: Options) -> Plan:
         pages=tuple(pages),
         batches=tuple(Batch(pages=g, repaired=found.mended, forms=filled) for g in groups),
         lost=lost,
+        inside=inside,
     )
 
 
@@ -99,9 +105,9 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         CorruptFile: what is on a page cannot be drawn.
         ConfigurationError: the engine cannot be loaded.
     """
-    sound = gate.mended(data) if batch.repaired else data
+    sound = gate.mended(data, options.passwords) if batch.repaired else data
     seen: dict[bytes, Reading] = {}
-    with _document(sound, forms=batch.forms) as document:
+    with _document(sound, options, forms=batch.forms) as document:
         for wanted in batch.pages:
             look = _look_at(document, wanted.index, wanted.values)
             if look is None:
@@ -118,23 +124,23 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
                 page.close()
 
 
-def picture_of(data: bytes, batch: Batch) -> Image:
+def picture_of(data: bytes, options: Options, batch: Batch) -> Image:
     """The only page of a batch in gray.
 
     Raises:
         CorruptFile: it cannot be drawn.
     """
-    sound = gate.mended(data) if batch.repaired else data
-    with _document(sound, forms=batch.forms) as document:
+    sound = gate.mended(data, options.passwords) if batch.repaired else data
+    with _document(sound, options, forms=batch.forms) as document:
         return render(document[batch.pages[0].index])[0]
 
 
 @contextmanager
-def _document(data: bytes, *, forms: bool) -> Iterator[Any]:
+def _document(data: bytes, options: Options, *, forms: bool) -> Iterator[Any]:
     import pypdfium2
 
     try:
-        document = pypdfium2.PdfDocument(data)
+        document = gate.drawable(data, options.passwords)
     except pypdfium2.PdfiumError:
         raise CorruptFile("The PDF does not open.") from None
     with document:

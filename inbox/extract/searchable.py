@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from inbox.errors import CorruptFile
 from inbox.extract import gate, image, pixels, sniff
 from inbox.extract.ocr import Word
+from inbox.extract.options import Options
 from inbox.extract.worded import WordedPage
 from inbox.model import PageSource
 
@@ -42,13 +43,13 @@ _GRAIN = 1_000_000
 _USUAL_DPI = 200
 
 
-def made(data: bytes, pages: Sequence[WordedPage], max_pages: int) -> str:
+def made(data: bytes, pages: Sequence[WordedPage], options: Options) -> str:
     """The searchable PDF of a PDF or a picture, in base 64.
 
     Args:
         data: the bytes of the file.
         pages: what was read.
-        max_pages: most pages in one document.
+        options: those of its reading.
 
     Raises:
         CorruptFile: the file cannot be rewritten.
@@ -58,17 +59,15 @@ def made(data: bytes, pages: Sequence[WordedPage], max_pages: int) -> str:
 
     try:
         if sniff.media_type(data) == sniff.PDF:
-            return _of_pdf(data, pages, max_pages)
+            return _of_pdf(data, pages, options)
         return _of_pictures(data, pages)
     except (pikepdf.PdfError, ValueError, TypeError, KeyError, RuntimeError):
         raise CorruptFile("The document cannot be written anew.") from None
 
 
-def _of_pdf(data: bytes, pages: Sequence[WordedPage], max_pages: int) -> str:
-    import pypdfium2
-
-    found = gate.passed(data, max_pages)
-    with found.opened as opened, pypdfium2.PdfDocument(found.sound) as drawn:
+def _of_pdf(data: bytes, pages: Sequence[WordedPage], options: Options) -> str:
+    found = gate.passed(data, options.max_pages, options.passwords)
+    with found.opened as opened, gate.drawable(found.sound, options.passwords) as drawn:
         ink = _Ink(opened)
         for page in pages:
             if page.source in _SCANNED and page.words:

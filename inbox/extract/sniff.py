@@ -13,7 +13,7 @@ from inbox.errors import (
     TypeMismatch,
     UnsupportedType,
 )
-from inbox.extract import archive, foreign, markup, plain
+from inbox.extract import archive, foreign, locked, markup, plain
 
 PDF = "application/pdf"
 MSG = "application/vnd.ms-outlook"
@@ -140,8 +140,8 @@ def _is_damaged_pdf(data: bytes) -> bool:
 
 def _inside_ole(data: bytes) -> str:
     """What an OLE container holds, by the names in its directory."""
-    if _ole_name("EncryptedPackage") in data:
-        raise EncryptedFile("The document is locked with a password.")
+    if locked.is_locked(data):
+        raise EncryptedFile("The document is locked; send its password with the job.")
     if _ole_name("__properties_version1.0") in data:
         return MSG
     for name, kind in _LEGACY.items():

@@ -31,6 +31,7 @@ from inbox.model import (
     Reservation,
     Stuck,
 )
+from inbox.store.reading import Reading
 
 
 class Transport(Protocol):
@@ -51,7 +52,7 @@ class Transport(Protocol):
         ...
 
 
-class Store:
+class Store(Reading):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     def __init__(self, transport: Transport, lease_seconds: float, patience: float) -> None:
@@ -247,6 +248,7 @@ class Store:
             "pages": len(document.pages),
             "ocr_pages": document.ocr_pages,
             "text_length": len(document.text),
+            "details": _details(document),
         }
         self._record(lease, file.id, outcome)
 
@@ -305,8 +307,8 @@ class Store:
         except JobCancelled:
             return  # written all the same: what is done is not thrown away
 
-    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> None:
-        answer = self._call(
+    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str:
+        answer: str = self._call(
             function,
             p_job_id=lease.job_id,
             p_token=lease.token,
@@ -317,6 +319,7 @@ class Store:
             raise LeaseLost("the lease lapsed or passed on; nothing was written")
         if answer == Heartbeat.CANCEL:
             raise JobCancelled("the job is to be cancelled")
+        return answer
 
     def _call(self, function: str, **arguments: Any) -> Any:
         retrying = Retrying(
@@ -346,6 +349,15 @@ def _submission(job_id: UUID, order: Order) -> dict[str, Any]:
         "p_options": order.options.model_dump(mode="json", exclude_none=True),
         "p_sealed": order.sealed,
     }
+
+
+def _details(document: Document) -> dict[str, Any]:
+    said = {
+        "children": document.children,
+        "container": document.container,
+        "not_unpacked": document.not_unpacked,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _job(row: object) -> Job:

@@ -154,10 +154,12 @@ def test_no_bytes_is_an_empty_file() -> None:
         sniff.media_type(b"")
 
 
-def test_plain_archive_is_unsupported() -> None:
-    """A zip that is no office file is refused."""
-    with pytest.raises(UnsupportedType):
-        sniff.media_type(zipped({"a.txt": b"x"}))
+def test_archives_are_told_from_documents_that_are_packed_as_one() -> None:
+    """A parcel of files is an archive; a program, or a document of another kind, is refused."""
+    assert sniff.media_type(zipped({"a.txt": b"x"})) == archive.ZIP
+    for mark in ("mimetype", "META-INF/MANIFEST.MF"):
+        with pytest.raises(UnsupportedType):
+            sniff.media_type(zipped({mark: b"x", "content": b"x"}))
 
 
 def test_damaged_archive_is_corrupt() -> None:
