@@ -296,6 +296,7 @@ def main() -> None:
                     continue  # nobody would
                 with folder() as scratch:
                     one = result(task, *CONTENDERS[name](task, scratch))
+                print(f"{task.path.name}: {name}: {one['wall']:.1f} s", file=sys.stderr, flush=True)
                 found.setdefault(task.case, {}).setdefault(name, []).append(one)
     said = {case: {n: summed(r) for n, r in by.items()} for case, by in found.items()}
     show(said)
