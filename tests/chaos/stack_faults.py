@@ -70,9 +70,9 @@ class Whole:
             self.figures.broken.append("the job did not get going")
 
     def kill(self, *words: str) -> None:
-        """SIGKILL of what has one of these arguments."""
+        """SIGKILL of what has one of these arguments or names."""
         for word in words:
-            for victim in self.house.children(word):
+            for victim in [*self.house.children(word), *self.house.named(word)]:
                 victim.kill()
                 self.figures.injected += 1
 
@@ -128,7 +128,7 @@ def kill_run(whole: Whole) -> None:
 
 def kill_dispatch(whole: Whole) -> None:
     """SIGKILL of the run that dispatches: jobs wait for the next one, a minute at most."""
-    whole.kill("prefect.engine")  # no job runs, so there is no other
+    whole.kill("prefork-run")  # no job runs, so there is no other
     began = time.monotonic()
     job_id = whole.submit([TEXTS[0].encode()], "txt")
     whole.finished(job_id)
@@ -142,7 +142,7 @@ def kill_prefect_worker(whole: Whole) -> None:
     job_id = whole.submit([picture(n) for n in range(8)], "png")
     whole.under_way(job_id)
     (token,) = whole.row(job_id, "lease_token")
-    whole.kill("worker", "prefect.engine")
+    whole.kill("worker", "prefork-run")
     whole.recovered(job_id, token)
     whole.finished(job_id)
 
