@@ -4,6 +4,7 @@ InboxError
 ├── PermanentError            this file is the problem: record it, go on with the others
 │   ├── UnsupportedType       unsupported_type
 │   ├── CorruptFile           corrupt_file
+│   │   └── TruncatedFile     truncated_file
 │   ├── EncryptedFile         encrypted_file
 │   ├── EmptyFile             empty_file
 │   ├── TypeMismatch          type_mismatch
@@ -39,6 +40,8 @@ InboxError
 │   ├── FileTooLarge          file_too_large
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
+│   ├── UnsupportedLanguage   unsupported_language
+│   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
 │   ├── FileNotFound          file_not_found
@@ -89,6 +92,12 @@ class CorruptFile(PermanentError):
     """The bytes are not a whole document of the type they claim."""
 
     code = "corrupt_file"
+
+
+class TruncatedFile(CorruptFile):
+    """The end of the file is missing."""
+
+    code = "truncated_file"
 
 
 class EncryptedFile(PermanentError):
@@ -304,6 +313,18 @@ class InvalidLabels(RequestError):
     """The caller's labels cannot be used."""
 
     code = "invalid_labels"
+
+
+class UnsupportedLanguage(RequestError):
+    """A language that was asked for cannot be read here."""
+
+    code = "unsupported_language"
+
+
+class UnsupportedOutput(RequestError):
+    """The file cannot be had in the form that was asked for."""
+
+    code = "unsupported_output"
 
 
 class JobNotFound(RequestError):

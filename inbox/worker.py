@@ -111,6 +111,8 @@ class Worker(Opened):
         document = self.reader.read(
             path,
             name=file.name,
+            languages=options.languages,
+            ladder=options.ladder,
             abort=holding.stop,
             unpack=unpacker.limits(file) if wanted else None,
             passwords=passwords,

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 from inbox.errors import CorruptFile, DecompressionBomb, EncryptedFile, UnsupportedType
-from inbox.extract import markup
+from inbox.extract import markup, packages
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -53,7 +53,8 @@ def media_type(data: bytes) -> str:
             return ZIP
         _check_sizes(container)
         kind = _kind(container)
-        _check_markup(container)
+        if kind != packages.EPUB:  # web pages have a document type, and are no XML here
+            _check_markup(container)
     return kind
 
 
@@ -108,6 +109,9 @@ def _check_sizes(opened: zipfile.ZipFile) -> None:
 
 
 def _kind(opened: zipfile.ZipFile) -> str:
+    stated = packages.kind_of(opened)
+    if stated is not None:
+        return stated
     names = set(opened.namelist())
     if "[Content_Types].xml" in names:
         types = opened.read("[Content_Types].xml")

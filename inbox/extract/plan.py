@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import CorruptFile, PermanentError
+from inbox.extract.worded import WordedPage
 from inbox.model import Page, PageSource
 
 _READ = {
@@ -45,7 +46,7 @@ class Batch(BaseModel):
     pages: tuple[Wanted, ...]
     repaired: bool = False
     forms: bool = False
-    first: Page | None = None
+    first: Page | WordedPage | None = None
 
 
 class Plan(BaseModel):

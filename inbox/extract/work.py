@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.errors import ConfigurationError, PermanentError
-from inbox.extract import again, archive, containers, locked, office, sniff
+from inbox.extract import again, archive, containers, locked, office, packages, searchable, sniff
 from inbox.extract.ocr import rapid
 from inbox.extract.options import Options, Unpacking
 from inbox.extract.plan import Batch, Plan
+from inbox.extract.worded import WordedPage
 from inbox.model import Page
 
 Extractor = Callable[[bytes, Options], tuple[Page, ...]]
@@ -27,6 +28,7 @@ EXTRACTORS: dict[str, str] = {
     sniff.WEBP: "inbox.extract.image",
     sniff.BMP: "inbox.extract.image",
     sniff.GIF: "inbox.extract.image",
+    sniff.HEIC: "inbox.extract.image",
     sniff.TEXT: "inbox.extract.text",
     sniff.EML: "inbox.extract.mail",
     sniff.MSG: "inbox.extract.outlook",
@@ -37,6 +39,14 @@ EXTRACTORS: dict[str, str] = {
     archive.DOCX: "inbox.extract.partition",
     archive.PPTX: "inbox.extract.partition",
     archive.XLSX: "inbox.extract.partition",
+    packages.ODT: "inbox.extract.opendocument",
+    packages.ODS: "inbox.extract.opendocument",
+    packages.ODP: "inbox.extract.opendocument",
+    packages.EPUB: "inbox.extract.epub",
+    sniff.RTF: "inbox.extract.rtf",
+    sniff.DOC: "inbox.extract.legacy",
+    sniff.XLS: "inbox.extract.legacy",
+    sniff.PPT: "inbox.extract.legacy",
 }
 
 # What to answer where the file needs libraries that this process has not loaded.
@@ -46,8 +56,8 @@ ELSEWHERE = "elsewhere"
 def work(data: bytes, argument: dict[str, Any]) -> Any:
     """What the child answers, as a JSON value.
 
-    With a batch in `argument`, the pages of it; with an output, the files that are inside, whose
-    bytes are there; else the plan, or ELSEWHERE.
+    With a batch in `argument`, the pages of it; with pages for a searchable PDF, that; with an
+    output, the files that are inside, whose bytes are there; else the plan, or ELSEWHERE.
 
     Raises:
         InboxError: the file cannot be read.
@@ -57,6 +67,9 @@ def work(data: bytes, argument: dict[str, Any]) -> Any:
     if "output" in argument:
         limits = options.unpack or Unpacking()
         return containers.unpack(data, options, limits, argument["output"])
+    if argument.get("searchable") is not None:
+        pages = [WordedPage.model_validate(page) for page in argument["searchable"]]
+        return searchable.made(data, pages, options)
     if argument.get("batch") is not None:
         batch = Batch.model_validate(argument["batch"])
         return [page.model_dump(mode="json") for page in read_batch(data, options, batch)]

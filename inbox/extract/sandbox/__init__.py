@@ -37,6 +37,7 @@ _ERRORS = {
     for kind in (
         errors.UnsupportedType,
         errors.CorruptFile,
+        errors.TruncatedFile,
         errors.EncryptedFile,
         errors.EmptyFile,
         errors.TypeMismatch,
@@ -77,6 +78,7 @@ class Sandbox:
         warm: `"module:function"` to call once in the zygote with `argument`, before it forks.
         argument: JSON value handed to `warm`.
         environment: variables of the zygote besides the few that a program needs to start.
+        local_sockets: whether what runs in the children talks to itself over sockets.
     """
 
     def __init__(
@@ -85,9 +87,15 @@ class Sandbox:
         warm: str,
         argument: Mapping[str, Any],
         environment: Mapping[str, str],
+        *,
+        local_sockets: bool = False,
     ) -> None:
         self._task = task
-        self._setup = {"warm": warm, "argument": dict(argument)}
+        self._setup = {
+            "warm": warm,
+            "argument": dict(argument),
+            "local_sockets": local_sockets,
+        }
         self._environment = dict(environment)
         self._lock = threading.Lock()
         self._zygote: _Zygote | None = None
@@ -142,6 +150,11 @@ class Sandbox:
                     descriptors = {"source": file.fileno()} | extra | pipe
                     return self._started().call(descriptors, call, seconds, abort)
         raise errors.ReaderCrashed("The reading process ended twice while it read this file.")
+
+    @property
+    def without_network(self) -> tuple[str, ...]:
+        """How the network is kept from the children; nothing where the system permits no way."""
+        return self._started().without_network
 
     def close(self) -> None:
         """Stop the zygote and all children; calls under way raise ReaderCrashed."""
@@ -198,12 +211,14 @@ class _Zygote:
                 start_new_session=True,  # a Ctrl-C at the terminal is the worker's to handle
             )
         self._control.settimeout(_START_SECONDS)
-        if wire.receive(self._control) is None:
+        ready = wire.receive(self._control)
+        if ready is None:
             self.stop()
             raise errors.ConfigurationError(
                 "The reading process does not start; its standard error says why."
             )
         self._control.settimeout(_KILL_SECONDS)
+        self.without_network = tuple(ready[0]["without_network"])
 
     def usable(self) -> bool:
         """Whether it runs and belongs to this process (not to the one this was forked from)."""

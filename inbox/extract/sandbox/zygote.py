@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from inbox.errors import InboxError
-from inbox.extract.sandbox import limits, wire
+from inbox.extract.sandbox import limits, network, wire
 
 # Parent gone is normally seen at once as the end of the control socket; the poll covers a socket
 # that lives on in a forked copy of the parent.
@@ -203,11 +203,12 @@ def main(argument: str) -> None:
     setup = json.loads(argument)
     control = socket.socket(fileno=setup["control"])
     control.set_inheritable(False)
+    ways = network.leave(local=setup["local_sockets"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     resolve(setup["warm"])(setup["argument"])
     gc.collect()
     gc.freeze()  # shared pages stay shared when a child collects
-    wire.send(control, {"ready": True})
+    wire.send(control, {"without_network": ways})
     Zygote(control, setup["parent"], Path(setup["scratch"])).run()
 
 
