@@ -46,6 +46,7 @@ InboxError
 │   ├── JobNotOver            job_not_over
 │   ├── FileNotFound          file_not_found
 │   ├── FileNotCompleted      file_not_completed
+│   ├── LinkExpired           link_expired
 │   ├── SubmissionInFlight    submission_in_flight
 │   ├── IdempotencyConflict   idempotency_conflict
 │   ├── Unauthenticated       unauthenticated
@@ -349,6 +350,12 @@ class FileNotCompleted(RequestError):
     """The file is not completed, and this is for files that are."""
 
     code = "file_not_completed"
+
+
+class LinkExpired(RequestError):
+    """A download link whose time is over, or which was not made here."""
+
+    code = "link_expired"
 
 
 class SubmissionInFlight(RequestError):

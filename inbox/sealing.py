@@ -21,6 +21,7 @@ from inbox.settings import Settings
 
 KEY_FILE = "secret.key"
 VERSION = "1."
+PURPOSE = b"document-inbox job secrets"
 NONCE_BYTES = 12
 MAX_PASSWORDS = 20
 MAX_CHARACTERS = 256
@@ -51,7 +52,9 @@ def seal(settings: Settings, job_id: UUID, passwords: Sequence[str]) -> str:
 
     words = json.dumps({"passwords": checked(passwords)}).encode()
     nonce = secrets.token_bytes(NONCE_BYTES)
-    closed = AESGCM(_keys(settings, make=True)[0]).encrypt(nonce, words, job_id.bytes)
+    closed = AESGCM(derived_keys(settings, PURPOSE, make=True)[0]).encrypt(
+        nonce, words, job_id.bytes
+    )
     return VERSION + base64.b64encode(nonce + closed).decode()
 
 
@@ -65,7 +68,7 @@ def unseal(settings: Settings, job_id: UUID, sealed: str) -> tuple[str, ...]:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     data = base64.b64decode(sealed.removeprefix(VERSION))
-    for key in _keys(settings, make=False):
+    for key in derived_keys(settings, PURPOSE, make=False):
         with suppress(InvalidTag):
             words = AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], job_id.bytes)
             return tuple(json.loads(words)["passwords"])
@@ -75,24 +78,34 @@ def unseal(settings: Settings, job_id: UUID, sealed: str) -> tuple[str, ...]:
     )
 
 
-def _keys(settings: Settings, *, make: bool) -> list[bytes]:
+def derived_keys(settings: Settings, purpose: bytes, *, make: bool) -> list[bytes]:
+    """Keys for one purpose out of the installation's secrets, the one to use first.
+
+    Args:
+        settings: where the secrets are.
+        purpose: keys for different ones tell nothing of each other.
+        make: whether the embedded installation makes its secret where it has none yet.
+
+    Raises:
+        ConfigurationError: there is no secret, or it cannot be read.
+    """
     if settings.secret_key is not None:
         said = [key.strip() for key in settings.secret_key.get_secret_value().split(",")]
     elif settings.database_url is None and not settings.uses_supabase:
         said = [_key_of_folder(settings.data_dir, make=make)]
     else:
         raise ConfigurationError(
-            "passwords need a key to seal them with: set INBOX_SECRET_KEY wherever jobs are taken "
+            "passwords and links need a key: set INBOX_SECRET_KEY wherever jobs are taken "
             "in and worked on (openssl rand -hex 32 makes one)"
         )
-    return [_derived(each) for each in said]
+    return [_derived(each, purpose) for each in said]
 
 
-def _derived(secret: str) -> bytes:
+def _derived(secret: str, purpose: bytes) -> bytes:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return HKDF(SHA256(), 32, salt=None, info=b"document-inbox job secrets").derive(secret.encode())
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
 
 
 def _key_of_folder(folder: Path, *, make: bool) -> str:

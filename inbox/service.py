@@ -9,6 +9,7 @@ from itertools import islice
 from uuid import UUID
 
 from inbox.errors import FileNotCompleted, JobNotFound, JobNotOver, SubmissionInFlight
+from inbox.extract import Output
 from inbox.following import Recaller
 from inbox.front import SETTLED_SECONDS, Front
 from inbox.model import (
@@ -22,6 +23,7 @@ from inbox.model import (
     Pending,
     Reservation,
     ReservationState,
+    Source,
     Stuck,
     Upload,
 )
@@ -136,9 +138,7 @@ class Inbox(Front):
             EncryptedFile: it is not kept, and the password that opened it is gone.
             InboxError: it is not kept and cannot be read again, see `inbox.extract.Reader.read`.
         """
-        source = self.store.source(job_id, file_id, client_id)
-        if source.status != FileStatus.COMPLETED or source.media_type is None:
-            raise FileNotCompleted("the file is not completed, so it has no text")
+        source = self.check_readable(job_id, file_id, client_id)
         found = Document(
             media_type=source.media_type,
             pages=(),
@@ -155,8 +155,43 @@ class Inbox(Front):
             return found
         with self.blobs.fetch(source.blob) as path:
             recaller = Recaller(self.store, source.client_id, sha256 or "")
-            again = self.reader.read(path, name=source.name, watcher=recaller)
+            again = self.reader.read(
+                path,
+                name=source.name,
+                languages=source.options.languages,
+                ladder=source.options.ladder,
+                watcher=recaller,
+            )
         return found.model_copy(update={"pages": again.pages})
+
+    def check_readable(self, job_id: UUID, file_id: UUID, client_id: str | None = None) -> Source:
+        """Where a completed file is.
+
+        Raises:
+            FileNotFound: there is no such file, or it is another client's.
+            FileNotCompleted: it was not read.
+        """
+        source = self.store.source(job_id, file_id, client_id)
+        if source.status != FileStatus.COMPLETED or source.media_type is None:
+            raise FileNotCompleted("the file is not completed, so it has no text")
+        return source
+
+    def render(
+        self, job_id: UUID, file_id: UUID, output: Output, client_id: str | None = None
+    ) -> bytes:
+        """A completed file in another form: see `inbox.extract.Reader.render`.
+
+        Raises:
+            FileNotFound: there is no such file, or it is another client's.
+            FileNotCompleted: it was not read.
+            UnsupportedOutput: a searchable PDF of what is neither a PDF nor a picture.
+            InboxError: it cannot be read again, see `inbox.extract.Reader.read`.
+        """
+        source = self.check_readable(job_id, file_id, client_id)
+        with self.blobs.fetch(source.blob) as path:
+            return self.reader.render(
+                path, output, name=source.name, languages=source.options.languages
+            )
 
     def list(
         self,

@@ -38,6 +38,8 @@ STATUSES: Mapping[type[InboxError], int] = {
     errors.UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
     errors.FileNotCompleted: HTTPStatus.CONFLICT,
+    errors.LinkExpired: HTTPStatus.GONE,
+    errors.PermanentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SubmissionInFlight: HTTPStatus.CONFLICT,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,

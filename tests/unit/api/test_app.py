@@ -28,9 +28,10 @@ def every_error(kind: type[InboxError] = InboxError) -> Iterator[type[InboxError
 
 
 def test_every_error_has_a_status() -> None:
-    """The caller's faults are 4xx, ours are 5xx."""
+    """The faults of the caller and of the file are 4xx, ours are 5xx."""
     for kind in every_error():
-        expected = 4 if issubclass(kind, errors.RequestError) else 5
+        asked = (errors.RequestError, errors.PermanentError)
+        expected = 4 if issubclass(kind, asked) else 5
         assert status_of(kind) // 100 == expected, kind
 
 
