@@ -6,9 +6,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from inner_scenarios import SCENARIOS as INNER
 from psycopg.types.json import Jsonb
 from queue_races import claimers_at_once, late_writers, nobody_waits
 from queue_scenarios import SCENARIOS
+
+EVERY = {**SCENARIOS, **INNER}
 
 
 def test_a_late_writer_and_the_next_holder_never_both_write(database_url: str) -> None:
@@ -27,10 +30,10 @@ def test_nobody_stands_in_line_for_a_busy_row(database_url: str) -> None:
     nobody_waits(database_url)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", EVERY)
 def test_the_queue_keeps_a_promise(scenario: str, database_url: str) -> None:
     """Which one, the name says."""
-    SCENARIOS[scenario](database_url)
+    EVERY[scenario](database_url)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_the_description_is_complete() -> None:
     described = create_app(settings()).openapi()
     submit = described["paths"]["/classify-documents-async"]["post"]
     form = submit["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"files", "labels"}
+    assert {"files", "labels", "options", "passwords"} <= set(form["properties"])
     assert {"202", "408", "413", "415", "422", "503", "507"} <= set(submit["responses"])
     too_large = submit["responses"]["413"]["content"]["application/problem+json"]
     assert set(too_large["examples"]) == {"too_many_files", "file_too_large", "job_too_large"}
