@@ -27,8 +27,10 @@ from inbox.model import (
     Stuck,
     Upload,
 )
+from inbox.opened import address
 from inbox.sealing import seal
 from inbox.settings import Settings
+from inbox.store import Wake, open_wake
 
 # Seconds that a caller keeps trying while the database does not answer: a person is told
 # soon, a worker holds a finished text that would be lost.
@@ -274,6 +276,14 @@ class Inbox(Front):
     def pending(self) -> tuple[Pending, ...]:
         """Jobs that wait for a run, oldest first: as many as may run beside those at work."""
         return self.store.pending(self.settings.max_running_jobs)
+
+    def listen(self) -> Wake:
+        """What to sleep on between two looks at `pending`; close it after use.
+
+        It ends a sleep early when a job begins to wait or a place becomes free, as far as the
+        database tells: Postgres by NOTIFY, a Supabase project by Realtime where that is set.
+        """
+        return open_wake(self.settings, address(self.settings))
 
     def redispatch(self, pending: Pending) -> bool:
         """Say that the run of this dispatch ended without claiming the job."""

@@ -235,6 +235,11 @@ class Settings(BaseSettings):
     dispatch_run_seconds: float = Field(
         70, gt=0, description="How long one dispatch run goes on looking."
     )
+    realtime: bool = Field(
+        default=False,
+        description="With a Supabase project: let its Realtime wake dispatch as soon as a job is "
+        "submitted. Dispatch looks every few seconds in any case.",
+    )
 
     @property
     def checks_tokens(self) -> bool:
