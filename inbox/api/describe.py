@@ -49,6 +49,11 @@ SUBMIT_BODY = {
                         "items": {"type": "string", "format": "binary"},
                         "description": "The documents; the type is told from their content.",
                     },
+                    "passwords": {
+                        "type": "string",
+                        "description": "A password that opens locked files, or a JSON list of "
+                        "them; kept encrypted, and forgotten when the job is over.",
+                    },
                     "labels": {
                         "type": "string",
                         "description": "Labels to choose from instead of the default ones: a "
@@ -70,6 +75,7 @@ SUBMIT_BODY = {
             },
             "encoding": {
                 "labels": {"contentType": "text/plain"},
+                "passwords": {"contentType": "text/plain"},
                 "options": {"contentType": "text/plain"},
             },
         }

@@ -15,10 +15,16 @@ from pydantic import Field
 from inbox.api.auth import Known
 from inbox.api.door import Door
 from inbox.api.problems import problem, responses
-from inbox.blobs import blob_key
-from inbox.errors import InvalidRequest, JobNotFound, PageNotFound, StoreUnavailable
+from inbox.errors import (
+    FileNotCompleted,
+    FileNotFound,
+    InvalidRequest,
+    JobNotFound,
+    PageNotFound,
+    StoreUnavailable,
+)
 from inbox.extract.viewer import PageView
-from inbox.model import Blob, FileResult, FileStatus, Value
+from inbox.model import FileResult, FileStatus, Page, PageSource, Value
 from inbox.service import Inbox
 
 CACHE_BYTES = 64 * 1024 * 1024
@@ -26,6 +32,14 @@ AT_ONCE = 2  # drawing keeps a core busy, and people look at one page at a time
 MOST_WAITING = 32
 RETRY_SECONDS = 2
 MOST_PAGES = 100_000
+REFUSALS = (
+    JobNotFound,
+    FileNotFound,
+    FileNotCompleted,
+    PageNotFound,
+    InvalidRequest,
+    StoreUnavailable,
+)
 router = APIRouter()
 
 Number = Annotated[int, Path(ge=1, le=MOST_PAGES, description="Counted from 1.")]
@@ -51,6 +65,9 @@ class ShownPage(Value):
         picture: where its picture is; None where the format has no pages to draw.
         width: of the picture, in pixels.
         height: of the picture, in pixels.
+        text: what was read on the page.
+        source: where the text came from.
+        confidence: mean word confidence of the OCR engine, 0 to 1.
         evidence: the quotes of this page.
     """
 
@@ -59,6 +76,9 @@ class ShownPage(Value):
     picture: str | None
     width: int
     height: int
+    text: str
+    source: PageSource
+    confidence: float | None
     evidence: tuple[Place, ...]
 
 
@@ -106,19 +126,26 @@ def _size(view: PageView) -> int:
 
 def _draw(inbox: Inbox, job_id: UUID, file: FileResult, number: int) -> PageView:
     quotes = [one.quote for one in file.evidence if one.page == number]
-    blob = Blob(key=blob_key(job_id, file.number), size=file.size)
-    with inbox.blobs.fetch(blob) as path:
+    source = inbox.check_readable(job_id, file.file_id)
+    with inbox.blobs.fetch(source.blob) as path:
         found = inbox.viewer.draw(path, number, quotes)
     if found is None:
         raise PageNotFound("the file has no page of this number")
     return found
 
 
+def _read(inbox: Inbox, job_id: UUID, file_id: UUID, number: int) -> Page:
+    pages = inbox.document(job_id, file_id).pages
+    if number > len(pages):
+        raise PageNotFound("the file has no page of this number")
+    return pages[number - 1]
+
+
 @router.get(
     "/job/{job_id}/files/{file_id}/pages/{number}.png",
     response_class=Response,
     responses={
-        **responses(JobNotFound, PageNotFound, InvalidRequest, StoreUnavailable),
+        **responses(*REFUSALS),
         200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
         304: {"description": "It is the picture that you have."},
     },
@@ -153,7 +180,7 @@ async def page_picture(
 @router.get(
     "/job/{job_id}/files/{file_id}/pages/{number}",
     response_model=ShownPage,
-    responses=responses(JobNotFound, PageNotFound, InvalidRequest, StoreUnavailable),
+    responses=responses(*REFUSALS),
     summary="What is to be seen on a page",
 )
 async def page(
@@ -172,8 +199,7 @@ async def page(
     if desk.full:
         return _busy()
     view = await desk.page(inbox, job_id, file, number)
-    if view.png is None and number > (file.pages or 1):
-        raise PageNotFound("the file has no page of this number")
+    read = await anyio.to_thread.run_sync(_read, inbox, job_id, file_id, number)
     response.headers["Cache-Control"] = "no-store"
     quotes = [one.quote for one in file.evidence if one.page == number]
     here = f"/job/{job_id}/files/{file_id}/pages/{number}.png"
@@ -183,6 +209,9 @@ async def page(
         picture=None if view.png is None else here,
         width=view.width,
         height=view.height,
+        text=read.text,
+        source=read.source,
+        confidence=read.confidence,
         evidence=tuple(
             Place(quote=quote, boxes=boxes)
             for quote, boxes in zip(quotes, view.boxes or ((),) * len(quotes), strict=True)
@@ -204,6 +233,8 @@ async def _file(inbox: Inbox, job_id: UUID, file_id: UUID, client_id: str | None
     job = await anyio.to_thread.run_sync(inbox.get, job_id, client_id)
     results = () if job.result is None else job.result.results
     file = next((one for one in results if one.file_id == file_id), None)
-    if file is None or file.status in {FileStatus.PENDING, FileStatus.CANCELLED}:
-        raise PageNotFound("the job has no such file, or it was not read yet")
+    if file is None:
+        raise FileNotFound("no job has such a file")
+    if file.status is not FileStatus.COMPLETED:
+        raise FileNotCompleted("the file is not completed, so it has no pages")
     return file

@@ -25,6 +25,7 @@ CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
+    errors.FileNotFound: HTTPStatus.NOT_FOUND,
     errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
     errors.MessageNotFound: HTTPStatus.NOT_FOUND,
     errors.KeyNotFound: HTTPStatus.NOT_FOUND,
@@ -37,6 +38,9 @@ STATUSES: Mapping[type[InboxError], int] = {
     errors.NotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
+    errors.FileNotCompleted: HTTPStatus.CONFLICT,
+    errors.LinkExpired: HTTPStatus.GONE,
+    errors.PermanentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SubmissionInFlight: HTTPStatus.CONFLICT,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,

@@ -116,6 +116,7 @@ def _queue(
 ) -> Taken:
     reservation = None if key is None else (key, digest_of(submission))
     try:
+        sealed = inbox.seal(job_id, submission.passwords)
         return inbox.accept(
             job_id,
             submission.uploads,
@@ -123,6 +124,7 @@ def _queue(
             caller.owner,
             reservation,
             options=submission.options,
+            sealed=sealed,
         )
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay

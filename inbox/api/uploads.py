@@ -32,6 +32,7 @@ from inbox.errors import (
 )
 from inbox.model import JobOptions, Label, Upload
 from inbox.names import UNNAMED, display_name
+from inbox.sealing import checked as checked_passwords
 from inbox.settings import Settings
 
 FILE_FIELDS = {"files", "file", "files[]"}
@@ -49,6 +50,7 @@ class Submission:
     uploads: tuple[Upload, ...]
     labels: tuple[Label, ...] | None
     options: JobOptions = field(default_factory=JobOptions)
+    passwords: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def size(self) -> int:
@@ -117,6 +119,7 @@ class _Intake:
         self._blobs, self._settings, self._job_id = blobs, settings, job_id
         self._uploads: list[Upload] = []
         self._labels: tuple[Label, ...] | None = None
+        self._passwords: list[str] = []
         self._options: JobOptions | None = None
         self._fields = 0
         self._job_bytes = 0
@@ -141,7 +144,13 @@ class _Intake:
         """What came in all."""
         if not self._uploads:
             raise NoFiles("the request brings no file; send at least one in the field `files`")
-        return Submission(tuple(self._uploads), self._labels, self._options or JobOptions())
+        passwords = checked_passwords(self._passwords)
+        return Submission(
+            tuple(self._uploads),
+            self._labels,
+            options=self._options or JobOptions(),
+            passwords=passwords,
+        )
 
     async def abandon(self) -> None:
         """Drop a file that is not whole."""
@@ -207,6 +216,8 @@ class _Intake:
                 f"the field `{field}` holds text where a file is expected; "
                 f"with curl write -F '{field}=@path', with the @"
             )
+        if field == "passwords":
+            self._passwords += passwords_of(value)
         if field == "options":
             if self._options is not None:
                 raise InvalidRequest("send the field `options` once, as a JSON object")
@@ -273,6 +284,22 @@ def labels_of(text: str) -> tuple[Label, ...] | None:
         return None
     labels: Sequence[Label] = parse_labels(text)
     return tuple(labels)
+
+
+def passwords_of(value: bytes) -> list[str]:
+    """What a form field holds: one password, or a JSON list of them.
+
+    Raises:
+        InvalidRequest: it is neither. The message does not repeat it.
+    """
+    try:
+        text = value.decode("utf-8")
+        found = json.loads(text) if text.startswith("[") else [text]
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise InvalidRequest("the passwords are not a JSON list of texts")
+    return [each for each in found if each]
 
 
 def options_of(value: bytes) -> JobOptions:

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import ReaderCrashed
 from inbox.extract import sniff
+from inbox.extract.ocr import Box
 from inbox.extract.options import Options
 from inbox.extract.sandbox import Limits, Sandbox
+from inbox.extract.work import EXTRACTORS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,14 +32,12 @@ __all__ = ["PageView", "Viewer"]
 LONG_SIDE = 1600
 _COLOURS = 64
 _SECONDS = 60.0
-_PICTURES = {sniff.PNG, sniff.JPEG, sniff.TIFF, sniff.WEBP, sniff.BMP, sniff.GIF}
+_SHEET_INCHES = 11.7  # the long side of a sheet of paper
 # Where every fifth word of a quote is read otherwise, it is still the same line.
 _SAME_SHARE = 0.8
 _FEWEST_LETTERS = 30
 _MARGIN = 0.002
 _ENVIRONMENT = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-Box = tuple[float, float, float, float]
 
 
 class Word(NamedTuple):
@@ -132,7 +132,7 @@ def draw(data: bytes, argument: dict[str, Any]) -> dict[str, Any] | None:
     kind = sniff.media_type(data)
     if kind == sniff.PDF:
         seen = _of_pdf(data, argument["number"], options)
-    elif kind in _PICTURES:
+    elif EXTRACTORS[kind] == EXTRACTORS[sniff.PNG]:
         seen = _of_picture(data, argument["number"], options)
     else:
         return {"png": None, "width": 0, "height": 0, "boxes": []}
@@ -278,36 +278,16 @@ def _of_picture(data: bytes, number: int, _options: Options) -> tuple[Image, lis
 
 
 def _read(picture: Image, options: Options) -> list[Word]:
-    """The words of a picture, by OCR; none where the engine is not this library."""
-    if options.ocr_engine != "tesserocr":
+    """The words of a picture, by OCR; none where that is off."""
+    from inbox.extract import ocr
+
+    engine = ocr.engine(options)
+    if engine is None:
         return []
-    import tesserocr
-
-    from inbox.extract.ocr import tessdata_folder
-
     gray = picture.convert("L")
-    level = tesserocr.RIL.WORD
-    words = []
-    with tesserocr.PyTessBaseAPI(
-        path=tessdata_folder(options),
-        lang=options.ocr_languages,
-        psm=tesserocr.PSM.AUTO,
-        oem=tesserocr.OEM.LSTM_ONLY,
-    ) as engine:
-        engine.SetImage(gray)
-        engine.SetSourceResolution(max(70, round(max(gray.size) / 11.7)))
-        if not engine.Recognize():
-            return []
-        for found in tesserocr.iterate_level(engine.GetIterator(), level):
-            box = found.BoundingBox(level)
-            text = found.GetUTF8Text(level).strip()
-            if text and box:
-                left, top, right, bottom = box
-                width, height = gray.size
-                words.append(
-                    Word(text, (left / width, top / height, right / width, bottom / height))
-                )
-    return words
+    dpi = max(70, round(max(gray.size) / _SHEET_INCHES))
+    found = engine.read(gray, dpi, ocr.Way(words=True))
+    return [Word(word.text, word.box) for line in found.lines for word in line.words]
 
 
 def _shrunk(picture: Image) -> Image:

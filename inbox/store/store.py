@@ -31,11 +31,12 @@ from inbox.model import (
 )
 from inbox.store.calls import Transport
 from inbox.store.interface import InterfaceVerbs, job_of, submission
+from inbox.store.reading import Reading
 
 __all__ = ["Store", "Transport"]
 
 
-class Store(InterfaceVerbs):
+class Store(InterfaceVerbs, Reading):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     # -- for people -----------------------------------------------------------------
@@ -216,6 +217,7 @@ class Store(InterfaceVerbs):
             "pages": len(document.pages),
             "ocr_pages": document.ocr_pages,
             "text_length": len(document.text),
+            "details": _details(document),
         }
         self._record(lease, file.id, outcome)
 
@@ -274,8 +276,8 @@ class Store(InterfaceVerbs):
         except JobCancelled:
             return  # written all the same: what is done is not thrown away
 
-    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> None:
-        answer = self._call(
+    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str:
+        answer: str = self._call(
             function,
             p_job_id=lease.job_id,
             p_token=lease.token,
@@ -286,6 +288,16 @@ class Store(InterfaceVerbs):
             raise LeaseLost("the lease lapsed or passed on; nothing was written")
         if answer == Heartbeat.CANCEL:
             raise JobCancelled("the job is to be cancelled")
+        return answer
+
+
+def _details(document: Document) -> dict[str, Any]:
+    said = {
+        "children": document.children,
+        "container": document.container,
+        "not_unpacked": document.not_unpacked,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _status(answer: str) -> JobStatus:

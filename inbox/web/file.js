@@ -183,11 +183,18 @@ async function showPage(state) {
   fill(state.sheet, h("p", { class: "quiet" }, "Drawing the page…"));
   try {
     const page = await api.page(view.id, file.file_id, number);
-    const inside = page.picture ? await pictured(state, page) : wordsOnly(state, page);
+    const inside = page.picture
+      ? [await pictured(state, page), page.text ? h("details", { class: "read" }, h("summary", {}, howRead(page)), wordsOnly(state, page)) : null]
+      : wordsOnly(state, page);
     if (number === state.page && !view.signal.aborted) fill(state.sheet, pager(state), inside);
   } catch (error) {
     if (number === state.page) fill(state.sheet, pager(state), trouble(error));
   }
+}
+
+function howRead(page) {
+  if (page.source === "ocr") return `The text, by OCR${page.confidence ? `, word confidence ${percent(page.confidence)}` : ""}`;
+  return "The text";
 }
 
 function pager(state) {
@@ -214,8 +221,17 @@ async function pictured(state, page) {
     h("img", { src: url, width: page.width, height: page.height, alt: `Page ${page.number} of ${state.file.filename}` }), marks);
 }
 
-function wordsOnly(state, page) {
-  const quotes = page.evidence.map((one) => h("blockquote", {}, h("mark", {}, one.quote)));
-  return h("div", { class: "words" },
-    h("p", { class: "quiet" }, "Files of this format have text and no pages to draw."), quotes);
+/** The text of a page, with the quotes marked in it. */
+function wordsOnly(_state, page) {
+  const places = page.evidence.map((one) => [page.text.indexOf(one.quote), one.quote.length])
+    .filter(([start]) => start >= 0).sort((one, other) => one[0] - other[0]);
+  const parts = [];
+  let done = 0;
+  for (const [start, length] of places) {
+    if (start < done) continue;
+    parts.push(page.text.slice(done, start), h("mark", {}, page.text.slice(start, start + length)));
+    done = start + length;
+  }
+  return h("div", { class: "words", tabindex: "0", role: "region", "aria-label": "Text of the page" },
+    h("pre", {}, parts, page.text.slice(done)));
 }

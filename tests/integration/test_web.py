@@ -96,6 +96,7 @@ def test_a_page_without_a_picture_has_its_quotes(client: httpx.Client, settings:
     shown = client.get(path).json()
     assert shown["picture"] is None
     assert shown["evidence"]
+    assert all(one["quote"] in shown["text"] for one in shown["evidence"])
     assert client.get(f"{path}.png").json()["code"] == "page_not_found"
 
 
