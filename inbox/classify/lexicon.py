@@ -10,6 +10,7 @@ from inbox.classify.cues import default_cues
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels
+from inbox.classify.terms import Terms
 from inbox.model import Alternative, Classification, Document, Label
 
 VERSION = "lexicon-1"
@@ -19,7 +20,12 @@ _MOST_ALTERNATIVES = 3
 class LexiconClassifier:
     """Says what a document is by the words and the layout that such documents share."""
 
-    def classify(self, document: Document, labels: Sequence[Label] | None = None) -> Classification:
+    def classify(
+        self,
+        document: Document,
+        labels: Sequence[Label] | None = None,
+        terms: Terms | None = None,  # noqa: ARG002 - a lexicon costs nothing
+    ) -> Classification:
         """Choose one of `labels`, or of the default labels.
 
         Raises:

@@ -243,6 +243,7 @@ class Store:
         """
         outcome = found.model_dump(mode="json") | {
             "status": "completed",
+            "details": found.details.model_dump(mode="json", exclude_defaults=True),
             "media_type": document.media_type,
             "pages": len(document.pages),
             "ocr_pages": document.ocr_pages,

@@ -24,6 +24,7 @@ from inbox.errors import (
     InboxError,
     InvalidLabels,
     ModelAnswerInvalid,
+    ModelAway,
     ModelRefused,
     ModelRejected,
     ModelUnavailable,
@@ -82,7 +83,7 @@ def test_a_document_is_filed(server: ScriptedServer) -> None:
     assert result.confidence is not None
     assert result.confidence > 0.9
     assert [evidence.quote for evidence in result.evidence] == ["INVOICE"]
-    assert result.classifier == "llm-1:gpt-5-mini"
+    assert result.classifier == "llm-2:gpt-5-mini"
     assert len(result.alternatives) == 3
 
 
@@ -122,10 +123,10 @@ def test_the_callers_labels_are_the_closed_list(server: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "calls"),
     [
-        ("429", ModelUnavailable, 3),
+        ("429", ModelAway, 3),
         ("500", ModelUnavailable, 3),
-        ("503", ModelUnavailable, 3),
-        ("529", ModelUnavailable, 3),
+        ("503", ModelAway, 3),
+        ("529", ModelAway, 3),
         ("reset", ModelUnavailable, 3),
         ("400", ModelRejected, 1),
         ("401", ModelRejected, 1),
@@ -140,6 +141,8 @@ def test_the_callers_labels_are_the_closed_list(server: ScriptedServer) -> None:
         ("truncated", ModelAnswerInvalid, 2),
         ("enum", ModelAnswerInvalid, 2),
         ("nolabel", ModelAnswerInvalid, 2),
+        ("nan", ModelAnswerInvalid, 2),
+        ("range", ModelAnswerInvalid, 2),
         ("nochoices", ModelAnswerInvalid, 2),
         ("length", ModelAnswerInvalid, 2),
     ],
@@ -386,7 +389,12 @@ def test_the_server_runs_by_itself() -> None:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 said = json.load(answer)
             content = json.loads(said["choices"][0]["message"]["content"])
-            assert content == {"label": "invoice", "evidence": ["INVOICE"]}
+            assert content == {
+                "label": "invoice",
+                "evidence": ["INVOICE"],
+                "summary": "A document.",
+                "fields": [],
+            }
         finally:
             process.terminate()
             assert process.wait(20) is not None
