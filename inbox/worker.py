@@ -11,8 +11,9 @@ from functools import cached_property
 from uuid import UUID
 
 from inbox import failpoints
-from inbox.classify import Classifier, open_classifier
-from inbox.errors import InboxError, LeaseLost, StopWork
+from inbox.bill import Bill
+from inbox.classify import Classifier, Terms, open_classifier
+from inbox.errors import InboxError, LeaseLost, ModelAway, ModelUnavailable, StopWork
 from inbox.extract import Reader
 from inbox.holding import Holding
 from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
@@ -95,11 +96,27 @@ class Worker(Opened):
             StopWork: the job was cancelled or lost; nothing was written.
         """
         holding = self._holding(lease)
-        found = self.classifier.classify(document, lease.labels)
-        holding.check()
+        try:
+            found = self.classifier.classify(
+                document, lease.labels, self._terms(lease, file, holding)
+            )
+        except ModelAway as away:
+            if self.store.may_postpone(lease.job_id, self.settings.model_patience_seconds):
+                raise holding.postpone(away.seconds) from None
+            raise ModelUnavailable(str(away)) from None
+        holding.check_lease()
         self.store.record(lease, file, document, found)
         holding.progress()
         return found
+
+    def _terms(self, lease: Lease, file: File, holding: Holding) -> Terms:
+        redact = lease.options.redact
+        return Terms(
+            fields=lease.options.fields,
+            redact=self.settings.model_redact if redact is None else redact,
+            ledger=Bill(self.store, self.settings, lease, file),
+            still=holding.still,
+        )
 
     def fail(self, lease: Lease, file: File, error: BaseException) -> None:
         """Write down why a file could not be done; nothing where the work was only stopped."""
@@ -110,11 +127,16 @@ class Worker(Opened):
     def finish(self, lease: Lease) -> JobStatus:
         """Close the job from the state of its files; hand it back where some are still open.
 
+        The attempt is charged, unless the job is put off because a model is away.
+
         Raises:
             LeaseLost: another worker holds the job now.
         """
         status = self.store.finish(lease.job_id, lease.token)
         if status == JobStatus.PROCESSING:
+            holding = self._holdings.get(lease.token)
+            if holding is not None and holding.postponed is not None:
+                return self.store.postpone(lease, holding.postponed)
             return self.store.release(lease.job_id, lease.token, charged=True)
         return status
 

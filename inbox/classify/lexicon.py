@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from inbox.classify import derive, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
 from inbox.classify.cues import default_cues
+from inbox.classify.injection import hostile_reasons
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels
@@ -40,7 +41,10 @@ class LexiconClassifier:
         chances = probabilities({label: result.points for label, result in scores.items()})
         ranked = sorted(chances, key=lambda label: -chances[label])
         best = ranked[0]
-        reasons = review_reasons(quality.judge(document, reading), chances[best])
+        reasons = (
+            *review_reasons(quality.judge(document, reading), chances[best]),
+            *hostile_reasons(document),
+        )
         return Classification(
             label=best,
             confidence=round(chances[best], 4),

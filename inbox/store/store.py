@@ -31,6 +31,7 @@ from inbox.model import (
     Reservation,
     Stuck,
 )
+from inbox.store.models import ModelVerbs
 
 
 class Transport(Protocol):
@@ -51,7 +52,7 @@ class Transport(Protocol):
         ...
 
 
-class Store:
+class Store(ModelVerbs):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     def __init__(self, transport: Transport, lease_seconds: float, patience: float) -> None:

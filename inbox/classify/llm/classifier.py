@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from inbox.classify import quality, verify
 from inbox.classify.confidence import THRESHOLD, probabilities
-from inbox.classify.injection import speaks_to_model
+from inbox.classify.injection import hostile_reasons
 from inbox.classify.lexicon import LexiconClassifier, no_text, review_reasons, score_labels
 from inbox.classify.llm import facts, prices
 from inbox.classify.llm.call import Caller
@@ -141,7 +141,8 @@ class ModelClassifier:
         chances = _together(answer.label, opinion, found=bool(evidence))
         reasons = (
             *review_reasons(read, chances[answer.label]),
-            *_doubts(answer, evidence, opinion, speaks_to_model(document.text)),
+            *_doubts(answer, evidence, opinion),
+            *hostile_reasons(document),
             *(("field_not_in_text",) if checked.dropped else ()),
         )
         return Classification(
@@ -179,7 +180,6 @@ def _doubts(
     answer: Answer,
     evidence: Sequence[Evidence],
     opinion: Mapping[str, float],
-    steered: bool,  # noqa: FBT001
 ) -> tuple[str, ...]:
     second = max(opinion, key=lambda name: opinion[name])
     claimed = [quote for quote in answer.evidence if quote.strip()]
@@ -187,6 +187,5 @@ def _doubts(
         ("second_opinion_differs", second != answer.label and opinion[second] >= THRESHOLD),
         ("no_evidence", not evidence),
         ("invented_quote", len(evidence) < min(len(set(claimed)), verify.MOST_QUOTES)),
-        ("instructions_in_text", steered),
     )
     return tuple(code for code, holds in checks if holds)
