@@ -91,10 +91,21 @@ class Page(Value):
 
 
 class Document(Value):
-    """What was read out of a file."""
+    """What was read out of a file.
+
+    Attributes:
+        media_type: what it is, by its content.
+        pages: none where the file is a container.
+        children: how many files are inside it, as far as they were looked for.
+        container: whether it is nothing but a case for those.
+        not_unpacked: the code of why they were left inside; None where they were not.
+    """
 
     media_type: str
     pages: tuple[Page, ...]
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
 
     @property
     def text(self) -> str:
@@ -175,11 +186,17 @@ class FileDetails(Row):
         summary: what the model says the document is about.
         fields: the facts that were asked for, each with a quote that stands in the document.
         cost: what asking the model took.
+        children: how many files were found inside it.
+        container: whether it is nothing but a case for those, and so has no label.
+        not_unpacked: the code of why they were left inside.
     """
 
     summary: str | None = None
     fields: tuple[FieldFound, ...] = ()
     cost: Cost | None = None
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
 
 
 class Classification(Value):
@@ -229,6 +246,7 @@ class JobOptions(Row):
         fields: what a model is to find; None for dates, amounts and parties.
         budget: most money that a model may cost the job, in US dollars.
         redact: whether account numbers and addresses are hidden from a model.
+        unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
     languages: str | None = Field(
@@ -238,6 +256,7 @@ class JobOptions(Row):
     fields: tuple[FieldWanted, ...] | None = Field(default=None, max_length=50)
     budget: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     redact: bool | None = None
+    unpack: bool | None = None
 
 
 class Upload(Value):
@@ -259,13 +278,50 @@ class Order(Value):
 
 
 class File(Row):
-    """A file of a claimed job that still wants work."""
+    """A file of a claimed job that still wants work.
+
+    Attributes:
+        parent_id: the file that this one was found in.
+        depth: how many files lie around it.
+    """
 
     id: UUID
     number: int
     name: str
     blob: Blob
     parent_id: UUID | None = None
+    depth: int = 0
+
+
+class Child(Value):
+    """A file that was found inside another.
+
+    Attributes:
+        problem: why its bytes could not be taken out; it is over then.
+    """
+
+    name: str
+    blob: Blob
+    problem: Problem | None = None
+
+
+class Source(Row):
+    """What it takes to show a file again.
+
+    Attributes:
+        pages: how many it has; None where it was not read.
+        recipe: how the pages that are kept of it were read; None where not all of them are.
+    """
+
+    client_id: str
+    name: str
+    status: FileStatus
+    media_type: str | None = None
+    pages: int | None = None
+    recipe: str | None = None
+    details: FileDetails
+    options: JobOptions = JobOptions()
+    blob: Blob
 
 
 class Lease(Row):
@@ -417,8 +473,10 @@ class Job(Row):
     Attributes:
         progress: percent of the work that is done, 0 to 100; never falls.
         processed_files: files that are over, whatever their outcome.
-        result: per-file results; None until the first file is over.
+        estimated_seconds_left: by how fast it went so far; None where that is not known.
+        result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
+        expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
     job_id: UUID
@@ -428,8 +486,10 @@ class Job(Row):
     updated_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     attempt: int = 0
     cancel_requested: bool = False
     options: JobOptions = JobOptions()
@@ -447,6 +507,7 @@ class JobSummary(Row):
     updated_at: datetime
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     error: Problem | None = None
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any
 from uuid import UUID
 
 from inbox.errors import LeaseLost
 from inbox.model import File, JobStatus, Lease
+from inbox.store.calls import Calls
 
 
-class ModelVerbs(ABC):
+class ModelVerbs(Calls):
     """A part of `Store`."""
 
     def recall_answer(self, client_id: str, key: str) -> str | None:
@@ -106,7 +105,3 @@ class ModelVerbs(ABC):
         if answer == "lost":
             raise LeaseLost("the lease lapsed or passed on; nothing was written")
         return JobStatus(answer)
-
-    @abstractmethod
-    def _call(self, function: str, **arguments: Any) -> Any:
-        """Call a SQL function."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import socket
 import sys
-import threading
 from pathlib import Path
 
 import xllamacpp
@@ -34,7 +33,7 @@ def main() -> None:
     parameters.cpuparams.n_threads = 2
     server = xllamacpp.Server(parameters)
     print(f"{server.listening_address}/v1", flush=True)  # noqa: T201
-    threading.Thread(target=sys.stdin.read, daemon=False).start()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":
