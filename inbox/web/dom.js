@@ -33,7 +33,8 @@ export function spoken(label) {
 }
 
 export function percent(share) {
-  return share === null || share === undefined ? "" : `${Math.floor(share * 100)} %`;
+  if (share === null || share === undefined) return "";
+  return share < 0.01 ? "< 1 %" : `${Math.floor(share * 100)} %`;
 }
 
 /** Seconds as "about 40 s" or "about 3 min". */
@@ -47,7 +48,7 @@ export function about(seconds) {
 export function bytes(count) {
   if (count < 1024) return `${count} B`;
   if (count < 1024 * 1024) return `${Math.round(count / 1024)} kB`;
-  return `${(count / 1024 / 1024).toFixed(1)} MB`;
+  return `${Number((count / 1024 / 1024).toFixed(1))} MB`;
 }
 
 export function moment(text) {

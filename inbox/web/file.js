@@ -39,6 +39,9 @@ function verdict(state) {
       file.error_message ? h("p", {}, file.error_message) : null,
       file.error_code ? h("p", { class: "remedy" }, view.facts.remedies[file.error_code] || view.facts.anything_else) : null];
   }
+  if (file.details?.container) {
+    return [h("p", {}, `${plural(file.details.children, "file")} inside; each is a file of this job.`)];
+  }
   const label = labelOf(file);
   const reasons = waitsForReview(file) ? file.review_reasons.map((reason) => view.facts.reasons[reason] || spoken(reason)) : [];
   state.select = labelSelect(state, label);
@@ -51,9 +54,25 @@ function verdict(state) {
       h("label", { class: "inline" }, h("span", {}, "Change to "), state.select)),
     others(state, label),
     evidence(state),
+    forms(state),
     h("p", { class: "quiet" }, [file.media_type, file.pages ? plural(file.pages, "page") : null,
       file.ocr_pages ? `${file.ocr_pages} by OCR` : null, file.classifier].filter(Boolean).join(" · ")),
   ];
+}
+
+/** The file in other forms. */
+function forms(state) {
+  const { file, view } = state;
+  const drawn = file.media_type === "application/pdf" || file.media_type?.startsWith("image/");
+  const wanted = [["text", "Text", "txt"], ["markdown", "Markdown", "md"], drawn && ["pdf", "Searchable PDF", "pdf"]].filter(Boolean);
+  return h("details", {}, h("summary", {}, "Save as"), h("div", { class: "buttons" },
+    wanted.map(([form, name, suffix]) => h("button", { type: "button", onclick: async () => {
+      try {
+        await api.download(`/job/${view.id}/files/${file.file_id}/download?form=${form}`, `${file.filename}.${suffix}`);
+      } catch (error) {
+        fill(state.news, trouble(error));
+      }
+    } }, name))));
 }
 
 function others(state, label) {

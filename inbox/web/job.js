@@ -33,7 +33,7 @@ export const over = (job) => !["pending", "processing"].includes(job.status);
 export const filesOf = (view) => view.job.result?.results ?? [];
 export const labelOf = (file) => file.corrected_label || file.label;
 export const waitsForReview = (file) =>
-  file.status === "completed" && file.needs_review && !file.corrected_label;
+  file.status === "completed" && file.needs_review && !file.corrected_label && !file.details?.container;
 
 /** The files that the filter leaves, in the order of the table. */
 export function chosen(view) {
@@ -214,7 +214,7 @@ function fillTable(view) {
 const cell = (name, ...inside) => h("td", { "data-name": name }, ...inside);
 
 function fileRow(view, file) {
-  return h("tr", { class: file.status },
+  return h("tr", { class: file.parent_id ? `${file.status} inside` : file.status },
     cell("#", String(file.number)),
     cell("File", h("a", { href: `#/job/${view.id}/${file.file_id}`, "data-file": file.file_id }, file.filename)),
     cell("Label", labelCell(view, file)),
@@ -223,6 +223,9 @@ function fileRow(view, file) {
 }
 
 function labelCell(view, file) {
+  if (file.status === "completed" && file.details?.container) {
+    return [h("span", { class: "quiet" }, `${plural(file.details.children, "file")} inside`)];
+  }
   if (file.status === "completed") {
     const label = labelOf(file);
     const mark = file.corrected_label ? h("span", { class: "mark good" }, "checked")
@@ -233,7 +236,7 @@ function labelCell(view, file) {
   const seen = view.pages.get(file.number);
   const done = file.pages_done ?? seen?.pages_done;
   const total = file.pages_total ?? seen?.pages_total;
-  const pages = file.status === "processing" && total > 1 ? ` page ${done} of ${total}` : "";
+  const pages = file.status === "processing" && total > 1 ? ` page ${Math.min(done + 1, total)} of ${total}` : "";
   return [h("span", { class: `state ${file.status}` }, file.status === "processing" ? `reading${pages}` : file.status === "pending" ? "waiting" : file.status)];
 }
 
