@@ -47,13 +47,21 @@ def process_job(job_id: UUID) -> State[None]:
 
 
 def work_on(lease: Lease) -> None:
-    """Read and classify every open file of the job."""
+    """Read and classify every open file of the job, and then what was found inside them."""
+    files = lease.files
+    while files:
+        work_through(lease, files)
+        files = inbox().found_in(lease, files)
+
+
+def work_through(lease: Lease, files: Sequence[File]) -> None:
+    """Read and classify these files."""
     size = 1 if lease.one_at_a_time else settings().file_concurrency * FILES_PER_READER
     # Prefect walks through all that a task is given, for every task.
     bare = lease.model_copy(update={"files": ()})
     steps = Steps(bare)
-    for first in range(0, len(lease.files), size):
-        steps.begin(lease.files[first : first + size])
+    for first in range(0, len(files), size):
+        steps.begin(files[first : first + size])
         steps.go_on(until=0 if lease.one_at_a_time else size)
     steps.go_on(until=0)
 

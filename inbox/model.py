@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -79,6 +79,7 @@ class Page(Value):
         source: where the text came from.
         engine: the OCR engine, where one was used.
         confidence: mean word confidence of the OCR engine, 0 to 1.
+        hidden: how many characters of the text a reader of the page cannot see.
     """
 
     number: int
@@ -86,13 +87,25 @@ class Page(Value):
     source: PageSource
     engine: str | None = None
     confidence: Fraction | None = None
+    hidden: int = 0
 
 
 class Document(Value):
-    """What was read out of a file."""
+    """What was read out of a file.
+
+    Attributes:
+        media_type: what it is, by its content.
+        pages: none where the file is a container.
+        children: how many files are inside it, as far as they were looked for.
+        container: whether it is nothing but a case for those.
+        not_unpacked: the code of why they were left inside; None where they were not.
+    """
 
     media_type: str
     pages: tuple[Page, ...]
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
 
     @property
     def text(self) -> str:
@@ -128,6 +141,64 @@ class Alternative(Value):
     confidence: Fraction
 
 
+class FieldWanted(Value):
+    """A fact that is to be found in a document.
+
+    Attributes:
+        kind: how a value is checked against its quote: a date (ISO 8601), an amount, or text.
+    """
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")
+    description: str = Field(default="", max_length=1000)
+    kind: Literal["text", "date", "amount"] = "text"
+
+
+class FieldFound(Value):
+    """A fact, and the quote that it stands in, on a page counted from 1."""
+
+    name: str
+    value: str
+    quote: str
+    page: int
+
+
+class Cost(Row):
+    """What asking a model took.
+
+    Attributes:
+        calls: requests that a server may have charged.
+        money: in US dollars; None where the model's price is unknown.
+        from_cache: the answer was kept from an earlier call, and cost nothing now.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    money: float | None = None
+    from_cache: bool = False
+
+
+class FileDetails(Row):
+    """What a step says of a file beyond its label.
+
+    Attributes:
+        summary: what the model says the document is about.
+        fields: the facts that were asked for, each with a quote that stands in the document.
+        cost: what asking the model took.
+        children: how many files were found inside it.
+        container: whether it is nothing but a case for those, and so has no label.
+        not_unpacked: the code of why they were left inside.
+    """
+
+    summary: str | None = None
+    fields: tuple[FieldFound, ...] = ()
+    cost: Cost | None = None
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
+
+
 class Classification(Value):
     """What a classifier says of a document.
 
@@ -139,6 +210,7 @@ class Classification(Value):
         review_reasons: why, as stable codes.
         alternatives: the likeliest labels, best first.
         classifier: which classifier decided, with its version.
+        details: what else was found.
     """
 
     label: str | None
@@ -148,6 +220,7 @@ class Classification(Value):
     review_reasons: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     classifier: str
+    details: FileDetails = FileDetails()
 
 
 class Blob(Value):
@@ -170,12 +243,20 @@ class JobOptions(Row):
     Attributes:
         languages: Tesseract languages, joined by +.
         ladder: how much is tried with pages that are hard to read.
+        fields: what a model is to find; None for dates, amounts and parties.
+        budget: most money that a model may cost the job, in US dollars.
+        redact: whether account numbers and addresses are hidden from a model.
+        unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
     languages: str | None = Field(
         default=None, pattern=r"^[a-zA-Z_]{2,20}(\+[a-zA-Z_]{2,20}){0,9}$"
     )
     ladder: Literal["fast", "balanced", "thorough"] | None = None
+    fields: tuple[FieldWanted, ...] | None = Field(default=None, max_length=50)
+    budget: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    redact: bool | None = None
+    unpack: bool | None = None
 
 
 class Upload(Value):
@@ -197,13 +278,50 @@ class Order(Value):
 
 
 class File(Row):
-    """A file of a claimed job that still wants work."""
+    """A file of a claimed job that still wants work.
+
+    Attributes:
+        parent_id: the file that this one was found in.
+        depth: how many files lie around it.
+    """
 
     id: UUID
     number: int
     name: str
     blob: Blob
     parent_id: UUID | None = None
+    depth: int = 0
+
+
+class Child(Value):
+    """A file that was found inside another.
+
+    Attributes:
+        problem: why its bytes could not be taken out; it is over then.
+    """
+
+    name: str
+    blob: Blob
+    problem: Problem | None = None
+
+
+class Source(Row):
+    """What it takes to show a file again.
+
+    Attributes:
+        pages: how many it has; None where it was not read.
+        recipe: how the pages that are kept of it were read; None where not all of them are.
+    """
+
+    client_id: str
+    name: str
+    status: FileStatus
+    media_type: str | None = None
+    pages: int | None = None
+    recipe: str | None = None
+    details: FileDetails
+    options: JobOptions = JobOptions()
+    blob: Blob
 
 
 class Lease(Row):
@@ -286,10 +404,6 @@ class Pending(Row):
     dispatch: int
 
 
-class FileDetails(Row):
-    """What a step says of a file beyond its label."""
-
-
 class FileResult(Row):
     """What became of one file, as a reader sees it.
 
@@ -335,6 +449,23 @@ class JobResult(Row):
     results: tuple[FileResult, ...]
     processing_time: float | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cost(self) -> Cost | None:
+        """What asking a model took for all files that are over; None where none was asked."""
+        costs = [each.details.cost for each in self.results if each.details.cost is not None]
+        if not costs:
+            return None
+        money = [each.money for each in costs if each.money is not None]
+        return Cost(
+            calls=sum(each.calls for each in costs),
+            input_tokens=sum(each.input_tokens for each in costs),
+            cached_tokens=sum(each.cached_tokens for each in costs),
+            output_tokens=sum(each.output_tokens for each in costs),
+            money=round(sum(money), 6) if len(money) == len(costs) else None,
+            from_cache=all(each.from_cache for each in costs),
+        )
+
 
 class Job(Row):
     """One submission, as a reader sees it.
@@ -342,8 +473,10 @@ class Job(Row):
     Attributes:
         progress: percent of the work that is done, 0 to 100; never falls.
         processed_files: files that are over, whatever their outcome.
-        result: per-file results; None until the first file is over.
+        estimated_seconds_left: by how fast it went so far; None where that is not known.
+        result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
+        expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
     job_id: UUID
@@ -353,8 +486,10 @@ class Job(Row):
     updated_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     attempt: int = 0
     cancel_requested: bool = False
     options: JobOptions = JobOptions()
@@ -372,6 +507,7 @@ class JobSummary(Row):
     updated_at: datetime
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     error: Problem | None = None
 
 
