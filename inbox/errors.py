@@ -47,6 +47,7 @@ InboxError
 │   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
+│   ├── PageNotFound          page_not_found
 │   ├── FileNotFound          file_not_found
 │   ├── FileNotCompleted      file_not_completed
 │   ├── LinkExpired           link_expired
@@ -363,6 +364,12 @@ class JobNotOver(RequestError):
     """The job is not over yet, and this is for jobs that are."""
 
     code = "job_not_over"
+
+
+class PageNotFound(RequestError):
+    """There is no such page, or no picture can be made of it."""
+
+    code = "page_not_found"
 
 
 class FileNotFound(RequestError):

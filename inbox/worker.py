@@ -26,6 +26,7 @@ from inbox.errors import (
     TooDeep,
 )
 from inbox.extract import Reader
+from inbox.extract.viewer import Viewer
 from inbox.following import Follower
 from inbox.holding import Holding
 from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
@@ -282,6 +283,11 @@ class Worker(Opened):
     def reader(self) -> Reader:
         """Reads files, in processes of its own."""
         return self._closing.enter_context(Reader(self.settings))
+
+    @cached_property
+    def viewer(self) -> Viewer:
+        """Draws pages, in processes of its own."""
+        return self._closing.enter_context(Viewer(self.settings))
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -12,7 +12,17 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from inbox.api import downloads, events, exports, problems, reference, routes, webhooks
+from inbox.api import (
+    downloads,
+    events,
+    exports,
+    pages,
+    problems,
+    reference,
+    routes,
+    web,
+    webhooks,
+)
 from inbox.api.auth import Gate, the_caller
 from inbox.api.describe import DESCRIPTION, describe_webhooks
 from inbox.api.guard import LoopbackGuard, is_loopback
@@ -32,7 +42,14 @@ from inbox.webhooks import Courier
 KEEP_ALIVE_SECONDS = 15
 GRACE_SECONDS = 10
 MAX_REQUEST_HEAD_BYTES = 32 * 1024
-ROUTERS = (routes.router, events.router, exports.router, downloads.router, webhooks.router)
+ROUTERS = (
+    routes.router,
+    events.router,
+    exports.router,
+    downloads.router,
+    pages.router,
+    webhooks.router,
+)
 DENIALS = responses(Unauthenticated, ScopeMissing, RateLimited)
 
 
@@ -66,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(the_caller)], responses=DENIALS)
     app.include_router(routes.public)
+    app.include_router(web.public)
     app.include_router(downloads.public)
     install_metrics(app, DENIALS)
     reference.install(app)
@@ -83,6 +101,7 @@ async def _at_work(app: FastAPI, inbox: Inbox) -> AsyncIterator[None]:
     settings = inbox.settings
     app.state.inbox = inbox
     app.state.gate = Gate(settings, inbox.check_key)
+    app.state.desk = pages.Desk()
     app.state.intake = Intake(settings.max_submissions)
     app.state.lookout = lookout = Lookout(inbox.last_events, settings.watch_interval_seconds)
     courier = Courier(

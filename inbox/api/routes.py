@@ -289,12 +289,6 @@ def health(inbox: Door) -> Health | Response:
     return Health(status="ok", database="ok", version=version(DISTRIBUTION))
 
 
-@public.get("/", include_in_schema=False)
-def root() -> dict[str, str]:
-    """Where to go from here."""
-    return {"name": DISTRIBUTION, "version": version(DISTRIBUTION), "docs": "/docs"}
-
-
 def _fresh(job: Job, response: Response) -> Job:
     response.headers["Cache-Control"] = "no-store"
     if not job.status.terminal:

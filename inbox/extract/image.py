@@ -112,6 +112,23 @@ def reduced(picture: Image, dpi: int, most: int) -> tuple[Image, int]:
     return picture.resize(size, reducing_gap=2.0), most
 
 
+def shown_at(data: bytes, index: int) -> Image | None:
+    """One picture of the file as a person sees it, upright and in colour; None beyond the last.
+
+    Raises:
+        CorruptFile: it does not decode.
+        DecompressionBomb: it claims an absurd size.
+    """
+    with opened(data) as picture:
+        if not 0 <= index < _count(picture):
+            return None
+        picture.seek(index)
+        upright = pixels.upright(picture)
+        if upright.mode.startswith("I") or upright.mode == "F":
+            return _stretched(upright).convert("RGB")
+        return on_white(upright).convert("RGB")
+
+
 def read_picture(
     number: int, draw: ladder.Draw, engine: ocr.Engine | None, options: Options
 ) -> Page:
