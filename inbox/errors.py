@@ -21,16 +21,19 @@ InboxError
 │   ├── BlobCorrupt           blob_corrupt
 │   ├── ModelRefused          model_refused
 │   ├── ModelAnswerInvalid    model_answer_invalid
-│   └── ModelRejected         model_rejected (wrong key, unknown model, no quota)
+│   ├── ModelRejected         model_rejected (wrong key, unknown model, no quota)
+│   └── BudgetExceeded        budget_exceeded
 ├── TransientError            the world is the problem: the task is retried
 │   ├── ModelUnavailable      model_unavailable
+│   │   └── ModelAway         model_away (for every document: the job may wait)
 │   ├── BlobsUnavailable      blobs_unavailable
 │   ├── StoreUnavailable      store_unavailable
 │   ├── NoSpace               no_space
 │   └── Busy                  busy
 ├── StopWork                  stop and write nothing more
 │   ├── LeaseLost             lease_lost
-│   └── JobCancelled          job_cancelled
+│   ├── JobCancelled          job_cancelled
+│   └── JobPostponed          job_postponed
 ├── RequestError              the request is the problem: the caller reads why
 │   ├── InvalidRequest        invalid_request
 │   ├── NotMultipart          not_multipart
@@ -204,6 +207,12 @@ class ModelRejected(PermanentError):
     code = "model_rejected"
 
 
+class BudgetExceeded(PermanentError):
+    """Asking the model could cost more than the job or its client may spend."""
+
+    code = "budget_exceeded"
+
+
 class TransientError(InboxError):
     """The world is the problem; a later try may succeed."""
 
@@ -214,6 +223,16 @@ class ModelUnavailable(TransientError):
     """The model's server did not answer in time, or answered with a fault of its own."""
 
     code = "model_unavailable"
+
+
+class ModelAway(ModelUnavailable):
+    """The model's server answers nobody; `seconds` is how long to leave it alone."""
+
+    code = "model_away"
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class BlobsUnavailable(TransientError):
@@ -254,6 +273,12 @@ class JobCancelled(StopWork):
     """Somebody asked for the job to be cancelled."""
 
     code = "job_cancelled"
+
+
+class JobPostponed(StopWork):
+    """The job goes back to the queue for a while, because a service that it needs is away."""
+
+    code = "job_postponed"
 
 
 class RequestError(InboxError):

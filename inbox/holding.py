@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from inbox.errors import JobCancelled, LeaseLost, StopWork, StoreUnavailable
+from inbox.errors import JobCancelled, JobPostponed, LeaseLost, StopWork, StoreUnavailable
 from inbox.model import Heartbeat, Lease
 
 
@@ -31,6 +31,7 @@ class Holding:
         self.lease = lease
         self.stop = threading.Event()
         self._beat, self._every, self._stall = beat, every, stall
+        self.postponed: float | None = None
         self._reason: StopWork | None = None
         self._progress_at = time.monotonic()
         self._done = threading.Event()
@@ -60,6 +61,32 @@ class Holding:
         if self._reason is not None:
             raise self._reason
 
+    def check_lease(self) -> None:
+        """As `check`, but what is done may be written though the job is to be put off.
+
+        Raises:
+            JobCancelled: somebody asked for it.
+            LeaseLost: the lease lapsed or passed on.
+        """
+        if self._reason is not None and not isinstance(self._reason, JobPostponed):
+            raise self._reason
+
+    def still(self) -> None:
+        """Say that a wait goes on as it should.
+
+        Raises:
+            StopWork: as `check`.
+        """
+        self.check()
+        self.progress()
+
+    def postpone(self, seconds: float) -> JobPostponed:
+        """Start no more of the work: the job is to be put off for so many seconds."""
+        self.postponed = max(self.postponed or 0.0, seconds)
+        reason = JobPostponed("a service that the job needs is away; it is put off for a while")
+        self._end(reason)
+        return reason
+
     def _run(self) -> None:
         while not self._done.wait(self._every):
             if time.monotonic() - self._progress_at > self._stall:
@@ -77,5 +104,6 @@ class Holding:
                 return
 
     def _end(self, reason: StopWork) -> None:
-        self._reason = self._reason or reason
+        if self._reason is None or isinstance(self._reason, JobPostponed):
+            self._reason = reason
         self.stop.set()

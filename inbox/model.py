@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -79,6 +79,7 @@ class Page(Value):
         source: where the text came from.
         engine: the OCR engine, where one was used.
         confidence: mean word confidence of the OCR engine, 0 to 1.
+        hidden: how many characters of the text a reader of the page cannot see.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Page(Value):
     source: PageSource
     engine: str | None = None
     confidence: Fraction | None = None
+    hidden: int = 0
 
 
 class Document(Value):
@@ -139,6 +141,64 @@ class Alternative(Value):
     confidence: Fraction
 
 
+class FieldWanted(Value):
+    """A fact that is to be found in a document.
+
+    Attributes:
+        kind: how a value is checked against its quote: a date (ISO 8601), an amount, or text.
+    """
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")
+    description: str = Field(default="", max_length=1000)
+    kind: Literal["text", "date", "amount"] = "text"
+
+
+class FieldFound(Value):
+    """A fact, and the quote that it stands in, on a page counted from 1."""
+
+    name: str
+    value: str
+    quote: str
+    page: int
+
+
+class Cost(Row):
+    """What asking a model took.
+
+    Attributes:
+        calls: requests that a server may have charged.
+        money: in US dollars; None where the model's price is unknown.
+        from_cache: the answer was kept from an earlier call, and cost nothing now.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    money: float | None = None
+    from_cache: bool = False
+
+
+class FileDetails(Row):
+    """What a step says of a file beyond its label.
+
+    Attributes:
+        summary: what the model says the document is about.
+        fields: the facts that were asked for, each with a quote that stands in the document.
+        cost: what asking the model took.
+        children: how many files were found inside it.
+        container: whether it is nothing but a case for those, and so has no label.
+        not_unpacked: the code of why they were left inside.
+    """
+
+    summary: str | None = None
+    fields: tuple[FieldFound, ...] = ()
+    cost: Cost | None = None
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
+
+
 class Classification(Value):
     """What a classifier says of a document.
 
@@ -150,6 +210,7 @@ class Classification(Value):
         review_reasons: why, as stable codes.
         alternatives: the likeliest labels, best first.
         classifier: which classifier decided, with its version.
+        details: what else was found.
     """
 
     label: str | None
@@ -159,6 +220,7 @@ class Classification(Value):
     review_reasons: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     classifier: str
+    details: FileDetails = FileDetails()
 
 
 class Blob(Value):
@@ -181,6 +243,9 @@ class JobOptions(Row):
     Attributes:
         languages: Tesseract languages, joined by +.
         ladder: how much is tried with pages that are hard to read.
+        fields: what a model is to find; None for dates, amounts and parties.
+        budget: most money that a model may cost the job, in US dollars.
+        redact: whether account numbers and addresses are hidden from a model.
         unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
@@ -188,6 +253,9 @@ class JobOptions(Row):
         default=None, pattern=r"^[a-zA-Z_]{2,20}(\+[a-zA-Z_]{2,20}){0,9}$"
     )
     ladder: Literal["fast", "balanced", "thorough"] | None = None
+    fields: tuple[FieldWanted, ...] | None = Field(default=None, max_length=50)
+    budget: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    redact: bool | None = None
     unpack: bool | None = None
 
 
@@ -235,20 +303,6 @@ class Child(Value):
     name: str
     blob: Blob
     problem: Problem | None = None
-
-
-class FileDetails(Row):
-    """What a step says of a file beyond its label.
-
-    Attributes:
-        children: how many files were found inside it.
-        container: whether it is nothing but a case for those, and so has no label.
-        not_unpacked: the code of why they were left inside.
-    """
-
-    children: int = 0
-    container: bool = False
-    not_unpacked: str | None = None
 
 
 class Source(Row):
@@ -394,6 +448,23 @@ class JobResult(Row):
     failed: int
     results: tuple[FileResult, ...]
     processing_time: float | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cost(self) -> Cost | None:
+        """What asking a model took for all files that are over; None where none was asked."""
+        costs = [each.details.cost for each in self.results if each.details.cost is not None]
+        if not costs:
+            return None
+        money = [each.money for each in costs if each.money is not None]
+        return Cost(
+            calls=sum(each.calls for each in costs),
+            input_tokens=sum(each.input_tokens for each in costs),
+            cached_tokens=sum(each.cached_tokens for each in costs),
+            output_tokens=sum(each.output_tokens for each in costs),
+            money=round(sum(money), 6) if len(money) == len(costs) else None,
+            from_cache=all(each.from_cache for each in costs),
+        )
 
 
 class Job(Row):

@@ -212,6 +212,45 @@ class Settings(BaseSettings):
     model_timeout_seconds: float = Field(60, gt=0, description="Longest wait for one answer.")
     model_max_retries: int = Field(2, ge=0, le=10, description="Retries of one call to the model.")
 
+    model_max_output_tokens: int = Field(
+        4000, ge=200, description="Most tokens that the model may spend on one answer."
+    )
+    model_prices: dict[str, tuple[float, float, float]] = Field(
+        default={},
+        description="US dollars per million tokens, as JSON, for models that the table of this "
+        'version lacks or has wrong: {"name": [input, cached input, output]}.',
+    )
+    model_job_budget: float | None = Field(
+        None, ge=0, description="Most US dollars that a model may cost one job."
+    )
+    model_daily_budget: float | None = Field(
+        None, ge=0, description="Most US dollars that a model may cost one client a day (UTC)."
+    )
+    model_requests_per_minute: float | None = Field(
+        None, gt=0, description="Most requests to the model that one worker process makes."
+    )
+    model_away_seconds: float = Field(
+        30, gt=0, description="How long a model's server that answers nobody is left alone."
+    )
+    model_patience_seconds: float = Field(
+        14400,
+        ge=0,
+        description="How long a job may wait for such a server, uncharged, before its files fail; "
+        "0 to fail at once.",
+    )
+    model_fallback: Literal["fail", "lexicon"] = Field(
+        "fail",
+        description="What becomes of a file that the model gives no answer for: it fails, or the "
+        "lexicon answers and a person is asked to look.",
+    )
+    model_redact: bool = Field(
+        default=False,
+        description="Hide IBANs, card numbers, e-mail addresses and phone numbers from the model.",
+    )
+    answer_retention_days: float = Field(
+        30, ge=0, description="How long a model's answers are kept to be used again; 0 for never."
+    )
+
     # for tests
     failpoints: str | None = Field(
         None, description="For tests only: where this process dies, waits or fails on purpose."
@@ -266,7 +305,8 @@ class Settings(BaseSettings):
     @property
     def stall_seconds(self) -> float:
         """Longest that a worker may go without finishing a step before its lease may lapse."""
-        model = self.model_timeout_seconds * (self.model_max_retries + 1)
+        # An answer that breaks the schema is asked for once more; a server may ask for a minute.
+        model = (self.model_timeout_seconds + 60) * (self.model_max_retries + 2)
         return self.file_timeout_seconds + model + 60
 
     @property

@@ -13,8 +13,18 @@ from pathlib import Path
 from uuid import UUID
 
 from inbox import failpoints
-from inbox.classify import Classifier, open_classifier
-from inbox.errors import InboxError, LeaseLost, NotUnpacked, PermanentError, StopWork, TooDeep
+from inbox.bill import Bill
+from inbox.classify import Classifier, Terms, open_classifier
+from inbox.errors import (
+    InboxError,
+    LeaseLost,
+    ModelAway,
+    ModelUnavailable,
+    NotUnpacked,
+    PermanentError,
+    StopWork,
+    TooDeep,
+)
 from inbox.extract import Reader
 from inbox.extract.viewer import Viewer
 from inbox.following import Follower
@@ -152,16 +162,30 @@ class Worker(Opened):
             StopWork: the job was cancelled or lost; nothing was written.
         """
         holding = self._holding(lease)
-        found = self._classified(document, lease)
-        holding.check()
+        try:
+            found = self._classified(document, lease, self._terms(lease, file, holding))
+        except ModelAway as away:
+            if self.store.may_postpone(lease.job_id, self.settings.model_patience_seconds):
+                raise holding.postpone(away.seconds) from None
+            raise ModelUnavailable(str(away)) from None
+        holding.check_lease()
         self.store.record(lease, file, document, found)
         holding.progress()
         return found
 
-    def _classified(self, document: Document, lease: Lease) -> Classification:
+    def _terms(self, lease: Lease, file: File, holding: Holding) -> Terms:
+        redact = lease.options.redact
+        return Terms(
+            fields=lease.options.fields,
+            redact=self.settings.model_redact if redact is None else redact,
+            ledger=Bill(self.store, self.settings, lease, file),
+            still=holding.still,
+        )
+
+    def _classified(self, document: Document, lease: Lease, terms: Terms) -> Classification:
         if document.container:  # the labels are those of the files inside
             return Classification(label=None, confidence=None, classifier="container")
-        found = self.classifier.classify(document, lease.labels)
+        found = self.classifier.classify(document, lease.labels, terms)
         if document.not_unpacked is None:
             return found
         reasons = (*found.review_reasons, "not_unpacked")
@@ -176,11 +200,16 @@ class Worker(Opened):
     def finish(self, lease: Lease) -> JobStatus:
         """Close the job from the state of its files; hand it back where some are still open.
 
+        The attempt is charged, unless the job is put off because a model is away.
+
         Raises:
             LeaseLost: another worker holds the job now.
         """
         status = self.store.finish(lease.job_id, lease.token)
         if status == JobStatus.PROCESSING:
+            holding = self._holdings.get(lease.token)
+            if holding is not None and holding.postponed is not None:
+                return self.store.postpone(lease, holding.postponed)
             return self.store.release(lease.job_id, lease.token, charged=True)
         return status
 

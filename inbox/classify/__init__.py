@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels
+from inbox.classify.terms import Ledger, MemoryLedger, Terms, Usage, over_budget
 from inbox.model import Classification, Document, Label
 from inbox.settings import Settings
 
@@ -17,13 +18,19 @@ from inbox.settings import Settings
 class Classifier(Protocol):
     """What every classifier does."""
 
-    def classify(self, document: Document, labels: Sequence[Label] | None = None) -> Classification:
+    def classify(
+        self,
+        document: Document,
+        labels: Sequence[Label] | None = None,
+        terms: Terms | None = None,
+    ) -> Classification:
         """Choose one of `labels` (the default labels if None) for `document`.
 
         Raises:
             InvalidLabels: the labels cannot be told apart.
             TransientError: a later try may succeed.
             PermanentError: this document cannot be classified.
+            StopWork: the work is to stop.
         """
         ...
 
@@ -39,4 +46,14 @@ def open_classifier(settings: Settings) -> Classifier:
     return LexiconClassifier()
 
 
-__all__ = ["DEFAULT_LABELS", "Classifier", "open_classifier", "parse_labels"]
+__all__ = [
+    "DEFAULT_LABELS",
+    "Classifier",
+    "Ledger",
+    "MemoryLedger",
+    "Terms",
+    "Usage",
+    "open_classifier",
+    "over_budget",
+    "parse_labels",
+]

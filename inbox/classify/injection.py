@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from inbox.model import Document
+
 _PATTERNS = re.compile(
     r"(?:ignore|disregard|forget|override|bypass)\s{1,9}(?:\w+\s{1,9}){0,4}"
     r"(?:previous|prior|above|earlier|preceding|system|all)\s{1,9}(?:\w+\s{1,9}){0,3}"
@@ -24,6 +26,18 @@ _PATTERNS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SEARCHED = 400_000
+
+
+_MOST_HIDDEN = 40  # characters; marks of printing programs are fewer
+
+
+def hostile_reasons(document: Document) -> tuple[str, ...]:
+    """Why a document may be made to mislead, as stable codes; empty where nothing speaks for it."""
+    checks = (
+        ("instructions_in_text", speaks_to_model(document.text)),
+        ("hidden_text", sum(page.hidden for page in document.pages) > _MOST_HIDDEN),
+    )
+    return tuple(code for code, holds in checks if holds)
 
 
 def speaks_to_model(text: str) -> bool:

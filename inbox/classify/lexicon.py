@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from inbox.classify import derive, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
 from inbox.classify.cues import default_cues
+from inbox.classify.injection import hostile_reasons
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels
+from inbox.classify.terms import Terms
 from inbox.model import Alternative, Classification, Document, Label
 
 VERSION = "lexicon-1"
@@ -19,7 +21,12 @@ _MOST_ALTERNATIVES = 3
 class LexiconClassifier:
     """Says what a document is by the words and the layout that such documents share."""
 
-    def classify(self, document: Document, labels: Sequence[Label] | None = None) -> Classification:
+    def classify(
+        self,
+        document: Document,
+        labels: Sequence[Label] | None = None,
+        terms: Terms | None = None,  # noqa: ARG002 - a lexicon costs nothing
+    ) -> Classification:
         """Choose one of `labels`, or of the default labels.
 
         Raises:
@@ -34,7 +41,10 @@ class LexiconClassifier:
         chances = probabilities({label: result.points for label, result in scores.items()})
         ranked = sorted(chances, key=lambda label: -chances[label])
         best = ranked[0]
-        reasons = review_reasons(quality.judge(document, reading), chances[best])
+        reasons = (
+            *review_reasons(quality.judge(document, reading), chances[best]),
+            *hostile_reasons(document),
+        )
         return Classification(
             label=best,
             confidence=round(chances[best], 4),

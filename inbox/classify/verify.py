@@ -66,22 +66,33 @@ def find_quotes(document: Document, wanted: Iterable[str]) -> tuple[Evidence, ..
     Runs of white space and case may differ between a wanted quote and the page; what is returned is
     always the page's own text, cut to 200 characters. Quotes that stand nowhere are left out.
     """
-    pages = [_Flat(page.text) for page in document.pages]
+    finder = Finder(document)
     found: list[Evidence] = []
     for quote in islice(wanted, _MOST_WANTED):
-        words = quote[:_LONGEST_WANTED].split()
-        if len("".join(words)) < _SHORTEST_QUOTE:
-            continue
-        for index, page in enumerate(pages, 1):
-            stretch = page.find(words)
-            if stretch is not None:
-                evidence = Evidence(quote=stretch[:LONGEST_QUOTE].rstrip(), page=index)
-                if evidence not in found:
-                    found.append(evidence)
-                break
+        evidence = finder.find(quote)
+        if evidence is not None and evidence not in found:
+            found.append(evidence)
         if len(found) == MOST_QUOTES:
             break
     return tuple(found)
+
+
+class Finder:
+    """Finds many quotes in one document."""
+
+    def __init__(self, document: Document) -> None:
+        self._pages = [_Flat(page.text) for page in document.pages]
+
+    def find(self, quote: str) -> Evidence | None:
+        """Where `quote` stands first, in the page's own characters; see `find_quotes`."""
+        words = quote[:_LONGEST_WANTED].split()
+        if len("".join(words)) < _SHORTEST_QUOTE:
+            return None
+        for number, page in enumerate(self._pages, 1):
+            stretch = page.find(words)
+            if stretch is not None:
+                return Evidence(quote=stretch[:LONGEST_QUOTE].rstrip(), page=number)
+        return None
 
 
 class _Flat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from inbox.classify import Classifier
+from inbox.classify import Classifier, MemoryLedger, Terms
 from inbox.cli.base import (
     AsJson,
     Exit,
@@ -26,9 +27,10 @@ from inbox.cli.base import (
     settings,
 )
 from inbox.cli.paths import find_files, shown
-from inbox.errors import InboxError, InvalidRequest
+from inbox.errors import ConfigurationError, InboxError, InvalidRequest, PermanentError
 from inbox.extract import Output, Reader, output_of
 from inbox.model import Classification, Document, Label, Page, Problem
+from inbox.settings import Settings
 from inbox.worker import problem_of
 
 
@@ -93,6 +95,9 @@ def classify(
     ],
     labels: LabelsText = None,
     as_json: AsJson = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what a model would cost; ask none.")
+    ] = False,
 ) -> None:
     """Read and classify files. Needs no server and no database. One JSON object a line."""
     from inbox.classify import open_classifier, parse_labels
@@ -100,9 +105,13 @@ def classify(
     chosen = parse_labels(labels) if labels else None
     paths = find_files(files)
     used = settings()
+    if estimate:
+        _estimate(used, paths, chosen, as_json=as_json)
+        return
     failed = False
     with Reader(used) as reader:
-        trip = _Trip(reader, open_classifier(used), chosen)
+        terms = Terms(redact=used.model_redact, ledger=MemoryLedger(used.model_job_budget))
+        trip = _Trip(reader, open_classifier(used), chosen, terms)
         for path, outcome in _in_order(trip, paths, used.file_concurrency):
             failed |= isinstance(outcome, Problem)
             if as_json:
@@ -110,6 +119,32 @@ def classify(
             else:
                 say(_as_line(path, outcome))
     raise typer.Exit(Exit.FAILED if failed else Exit.OK)
+
+
+def _estimate(
+    used: Settings, paths: Sequence[Path], labels: Sequence[Label] | None, *, as_json: bool
+) -> None:
+    """Print what a model would cost; files that cannot be read cost nothing."""
+    if not used.uses_model:
+        raise ConfigurationError("no model is configured; the lexicon costs nothing")
+    from inbox.classify.llm import ModelClassifier
+
+    documents: list[Document] = []
+    with Reader(used) as reader:
+        for path in paths:
+            with contextlib.suppress(PermanentError):
+                documents.append(_read(reader, path))
+    found = ModelClassifier(used).estimate(documents, labels)
+    if as_json:
+        say_json({"model": used.model, "files": len(paths), **found._asdict()})
+        return
+    money = (
+        f"the price of {used.model} is unknown; see INBOX_MODEL_PRICES"
+        if found.likely is None
+        else f"about {found.likely:.4f} US dollars, at most {found.most:.4f} without retries"
+    )
+    tokens = f"{found.input_tokens} tokens in, {found.output_tokens} out"
+    say(f"{found.calls} calls to {used.model}, about {tokens}: {money}")
 
 
 Outcome = tuple[Document, Classification] | Problem
@@ -120,15 +155,20 @@ class _Trip:
     """Takes one file from its bytes to its label."""
 
     def __init__(
-        self, reader: Reader, classifier: Classifier, labels: Sequence[Label] | None
+        self,
+        reader: Reader,
+        classifier: Classifier,
+        labels: Sequence[Label] | None,
+        terms: Terms,
     ) -> None:
         self._reader, self._classifier, self._labels = reader, classifier, labels
+        self._terms = terms
         self.stop = threading.Event()
 
     def __call__(self, path: Path) -> Outcome:
         try:
             document = _read(self._reader, path, self.stop)
-            return document, self._classifier.classify(document, self._labels)
+            return document, self._classifier.classify(document, self._labels, self._terms)
         except Exception as error:  # noqa: BLE001  (one file must not end the others)
             return problem_of(error)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inbox.errors import CorruptFile
-from inbox.extract import chars, forms, gate, ocr
+from inbox.extract import chars, forms, gate, hidden, ocr
 from inbox.extract.containers import portfolio
 from inbox.extract.damage import Damage
 from inbox.extract.image import has_ink, read_picture
@@ -44,6 +44,7 @@ class _Look(NamedTuple):
     text: str
     whole: bool  # the page is read by OCR as a whole
     figures: tuple[Figure, ...]  # pictures to be read besides the text
+    hidden: int  # characters that nobody sees
 
 
 def plan(data: bytes, options: Options) -> Plan:
@@ -81,7 +82,9 @@ def plan(data: bytes, options: Options) -> Plan:
                 mixed.append(wanted)
             else:
                 source = PageSource.TEXT_LAYER if look.text else PageSource.BLANK
-                pages[place] = Page(number=place + 1, text=look.text, source=source)
+                pages[place] = Page(
+                    number=place + 1, text=look.text, source=source, hidden=look.hidden
+                )
                 if options.shape == "words":
                     plain.append(wanted)
             if look.whole and not lacks:
@@ -119,6 +122,8 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
                     read = _by_ocr(page, number, look.text, options)
                 else:
                     read = _with_figures(page, number, look, options, seen)
+                if read.source in {PageSource.TEXT_LAYER, PageSource.TEXT_LAYER_AND_OCR}:
+                    read = read.model_copy(update={"hidden": look.hidden})
                 yield read if options.shape != "words" else _worded(page, read, wanted.index)
             finally:
                 page.close()
@@ -173,7 +178,7 @@ def _look_at(document: Any, index: int, values: Sequence[str]) -> _Look | None:
 
 
 def _look(page: Any, values: Sequence[str]) -> _Look:
-    raw = _text_layer(page)
+    raw, unseen = _text_layer(page)
     text = chars.clean("\n".join([raw, *forms.missing(list(values), raw)]))
     count = chars.printable(text)
     figures = tuple(figures_of(page))
@@ -184,7 +189,7 @@ def _look(page: Any, values: Sequence[str]) -> _Look:
         or (cover > SCAN_COVER and count < SCAN_CHARACTERS)
     )
     besides = count and FIGURE_COVER <= cover <= SCAN_COVER
-    return _Look(text if count else "", whole, figures if besides else ())
+    return _Look(text if count else "", whole, figures if besides else (), unseen)
 
 
 def _has_lost(damage: Damage, index: int, look: _Look) -> bool:
@@ -243,14 +248,16 @@ def _worded(page: Any, read: Page, index: int) -> WordedPage:
     return shown.model_copy(update=changed)
 
 
-def _text_layer(page: Any) -> str:
+def _text_layer(page: Any) -> tuple[str, int]:
+    """What it says, and how many characters of that nobody sees."""
     layer = page.get_textpage()
     try:
         text: str = layer.get_text_range()
+        unseen = hidden.hidden_characters(page, layer) if text.strip() else 0
     finally:
         layer.close()
     # The library marks a word that is cut at the end of a line so.
-    return text.replace("\ufffe\r\n", "").replace("\ufffe", "").replace("\x02", "")
+    return text.replace("\ufffe\r\n", "").replace("\ufffe", "").replace("\x02", ""), unseen
 
 
 def _has_marks(page: Any) -> bool:

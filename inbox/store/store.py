@@ -31,12 +31,13 @@ from inbox.model import (
 )
 from inbox.store.calls import Transport
 from inbox.store.interface import InterfaceVerbs, job_of, submission
+from inbox.store.models import ModelVerbs
 from inbox.store.reading import Reading
 
 __all__ = ["Store", "Transport"]
 
 
-class Store(InterfaceVerbs, Reading):
+class Store(InterfaceVerbs, ModelVerbs, Reading):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     # -- for people -----------------------------------------------------------------
@@ -217,7 +218,7 @@ class Store(InterfaceVerbs, Reading):
             "pages": len(document.pages),
             "ocr_pages": document.ocr_pages,
             "text_length": len(document.text),
-            "details": _details(document),
+            "details": _details(document, found),
         }
         self._record(lease, file.id, outcome)
 
@@ -291,13 +292,14 @@ class Store(InterfaceVerbs, Reading):
         return answer
 
 
-def _details(document: Document) -> dict[str, Any]:
+def _details(document: Document, found: Classification) -> dict[str, Any]:
     said = {
         "children": document.children,
         "container": document.container,
         "not_unpacked": document.not_unpacked,
     }
-    return {name: value for name, value in said.items() if value}
+    of_label = found.details.model_dump(mode="json", exclude_defaults=True)
+    return of_label | {name: value for name, value in said.items() if value}
 
 
 def _status(answer: str) -> JobStatus:

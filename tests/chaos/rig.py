@@ -131,7 +131,7 @@ class Rig:
         """Queue a job as the API does."""
         job_id, uploads = uuid4(), []
         for n in range(1, files + 1):
-            text = content(n) if content else TEXTS[n % 2].format(n=n).encode()
+            text = content(n) if content else TEXTS[n % 2].format(n=uuid4()).encode()
             with self.inbox.blobs.create(blob_key(job_id, n)) as writer:
                 writer.write(text)
                 uploads.append(Upload(name=f"{n}", blob=writer.commit()))

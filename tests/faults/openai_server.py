@@ -47,12 +47,16 @@ class Step:
         fault: `ok`, a status of `STATUS_FAULTS`, or the name of a `_fault_*` method's fault.
         label: the label to give; None to choose by reading the document.
         evidence: the quotes to give; None to quote the document's first line.
+        fields: the facts to give: name, value and quote.
+        summary: the summary to give.
         retry_after: value of the Retry-After header.
     """
 
     fault: str = "ok"
     label: str | None = None
     evidence: tuple[str, ...] | None = None
+    fields: tuple[tuple[str, str, str], ...] = ()
+    summary: str = "A document."
     retry_after: str | None = None
 
 
@@ -75,9 +79,14 @@ class Request:
     @property
     def labels(self) -> list[str]:
         """The closed list that the schema allows."""
-        schema = self.body["response_format"]["json_schema"]["schema"]
-        said: list[str] = schema["properties"]["label"].get("enum") or []
+        said: list[str] = self.schema["properties"]["label"].get("enum") or []
         return said
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """What an answer must follow."""
+        found: dict[str, Any] = self.body["response_format"]["json_schema"]["schema"]
+        return found
 
 
 @dataclass
@@ -213,6 +222,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _fault_nolabel(self, request: Request, step: Step) -> None:
         self._completion(request, json.dumps({"evidence": []}))
 
+    def _fault_nan(self, request: Request, step: Step) -> None:
+        self._completion(request, json.dumps(_answer(request, step) | {"confidence": float("nan")}))
+
+    def _fault_range(self, request: Request, step: Step) -> None:
+        self._completion(request, json.dumps(_answer(request, step) | {"confidence": 7}))
+
     def _fault_nochoices(self, request: Request, step: Step) -> None:
         self._send(200, json.dumps({"id": "x", "object": "chat.completion"}).encode())
 
@@ -254,7 +269,15 @@ def _by_marker(document: str) -> Step:
 
 def _answer(request: Request, step: Step) -> dict[str, Any]:
     label = step.label or _choose(request.document, request.labels)
-    return {"label": label, "evidence": list(step.evidence or _first_lines(request.document))}
+    answer: dict[str, Any] = {
+        "label": label,
+        "evidence": list(step.evidence or _first_lines(request.document)),
+        "summary": step.summary,
+    }
+    if "fields" in request.schema["properties"]:
+        names = ("name", "value", "quote")
+        answer["fields"] = [dict(zip(names, fact, strict=True)) for fact in step.fields]
+    return answer
 
 
 def _first_lines(document: str) -> list[str]:

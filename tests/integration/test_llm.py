@@ -18,17 +18,20 @@ import pytest
 from openai_server import ScriptedServer, Step
 
 import inbox.errors
-from inbox.classify import DEFAULT_LABELS, open_classifier, parse_labels
+from inbox.classify import DEFAULT_LABELS, MemoryLedger, Terms, open_classifier, parse_labels
+from inbox.classify.llm import ModelClassifier
 from inbox.classify.verify import stands
 from inbox.errors import (
+    BudgetExceeded,
     InboxError,
     InvalidLabels,
     ModelAnswerInvalid,
+    ModelAway,
     ModelRefused,
     ModelRejected,
     ModelUnavailable,
 )
-from inbox.model import Classification, Document, Label, Page, PageSource
+from inbox.model import Classification, Document, FieldWanted, Label, Page, PageSource
 from inbox.settings import Settings
 
 INVOICE = (
@@ -82,7 +85,7 @@ def test_a_document_is_filed(server: ScriptedServer) -> None:
     assert result.confidence is not None
     assert result.confidence > 0.9
     assert [evidence.quote for evidence in result.evidence] == ["INVOICE"]
-    assert result.classifier == "llm-1:gpt-5-mini"
+    assert result.classifier == "llm-2:gpt-5-mini"
     assert len(result.alternatives) == 3
 
 
@@ -122,10 +125,10 @@ def test_the_callers_labels_are_the_closed_list(server: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "calls"),
     [
-        ("429", ModelUnavailable, 3),
+        ("429", ModelAway, 3),
         ("500", ModelUnavailable, 3),
-        ("503", ModelUnavailable, 3),
-        ("529", ModelUnavailable, 3),
+        ("503", ModelAway, 3),
+        ("529", ModelAway, 3),
         ("reset", ModelUnavailable, 3),
         ("400", ModelRejected, 1),
         ("401", ModelRejected, 1),
@@ -140,6 +143,8 @@ def test_the_callers_labels_are_the_closed_list(server: ScriptedServer) -> None:
         ("truncated", ModelAnswerInvalid, 2),
         ("enum", ModelAnswerInvalid, 2),
         ("nolabel", ModelAnswerInvalid, 2),
+        ("nan", ModelAnswerInvalid, 2),
+        ("range", ModelAnswerInvalid, 2),
         ("nochoices", ModelAnswerInvalid, 2),
         ("length", ModelAnswerInvalid, 2),
     ],
@@ -386,7 +391,207 @@ def test_the_server_runs_by_itself() -> None:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 said = json.load(answer)
             content = json.loads(said["choices"][0]["message"]["content"])
-            assert content == {"label": "invoice", "evidence": ["INVOICE"]}
+            assert content == {
+                "label": "invoice",
+                "evidence": ["INVOICE"],
+                "summary": "A document.",
+                "fields": [],
+            }
         finally:
             process.terminate()
             assert process.wait(20) is not None
+
+
+def test_a_summary_and_the_usual_fields_come_along(server: ScriptedServer) -> None:
+    """Without a wish of the caller's, dates, amounts and parties are asked for; quotes checked."""
+    server.plan(
+        Step(
+            summary="A bill  for Acme.",
+            fields=(
+                ("party", "Acme", "Bill to: ACME"),
+                ("amount", "12.00", "Total due: 12.00"),
+            ),
+        )
+    )
+    result = classify(server, INVOICE)
+    names = server.requests[0].schema["properties"]["fields"]
+    assert "date" in json.dumps(server.requests[0].schema)
+    assert names["type"] == "array"
+    assert result.details.summary == "A bill for Acme."
+    assert [(each.name, each.value, each.quote) for each in result.details.fields] == [
+        ("party", "Acme", "Bill to: Acme"),
+        ("amount", "12.00", "Total due: 12.00"),
+    ]
+    assert not result.needs_review
+
+
+def test_an_invented_field_is_dropped_and_told(server: ScriptedServer) -> None:
+    """A value that its quote does not hold, or whose quote stands nowhere, is no result."""
+    server.plan(Step(fields=(("amount", "99.00", "Total due: 12.00"),)))
+    result = classify(server, INVOICE)
+    assert result.details.fields == ()
+    assert result.review_reasons == ("field_not_in_text",)
+
+
+def test_the_callers_fields_are_asked_for(server: ScriptedServer) -> None:
+    """The schema allows the caller's names only; an empty list asks for none."""
+    wanted = Terms(fields=(FieldWanted(name="invoice number", description="its number"),))
+    server.plan(Step(fields=(("invoice number", "771", "Invoice number: 771"),)))
+    classifier = open_classifier(settings(server))
+    result = classifier.classify(document(INVOICE), None, wanted)
+    assert [each.value for each in result.details.fields] == ["771"]
+    assert "its number" in server.requests[0].body["messages"][0]["content"]
+    classifier.classify(document(INVOICE), None, Terms(fields=()))
+    assert "fields" not in server.requests[1].schema["properties"]
+
+
+def test_a_model_does_not_see_what_is_hidden_and_quotes_are_put_back(
+    server: ScriptedServer,
+) -> None:
+    """Placeholders go out; results carry what really stands on the page."""
+    account = "DE89 3704 0044 0532 0130 00"
+    text = f"{INVOICE}IBAN: {account}\nada@mail.example.org\n"
+    server.plan(
+        Step(
+            evidence=("iban: [IBAN 1]",),
+            summary="Pay to [IBAN 1].",
+            fields=(("party", "[e-mail 1]", "[e-mail 1]"),),
+        )
+    )
+    result = classify(server, text, model_redact=True)
+    sent = json.dumps(server.requests[0].body)
+    assert account not in sent
+    assert "ada@" not in sent
+    assert [each.quote for each in result.evidence] == [f"IBAN: {account}"]
+    assert result.details.summary == f"Pay to {account}."
+    assert result.details.fields[0].value == "ada@mail.example.org"
+    assert not result.needs_review
+    classify(server, text)
+    assert account in server.requests[1].document
+
+
+def test_tokens_are_counted_and_priced(server: ScriptedServer) -> None:
+    """100 tokens in and 20 out of the default model, by the table; unknown models by tokens."""
+    cost = classify(server, INVOICE).details.cost
+    assert cost is not None
+    assert (cost.calls, cost.input_tokens, cost.output_tokens) == (1, 100, 20)
+    assert cost.money == pytest.approx((100 * 0.25 + 20 * 2.0) / 1_000_000)
+    cost = classify(server, INVOICE, model="my-7b").details.cost
+    assert cost is not None
+    assert (cost.money, cost.input_tokens) == (None, 100)
+
+
+def test_an_answer_that_breaks_the_schema_is_paid_for_too(server: ScriptedServer) -> None:
+    """Both calls are in the file's cost."""
+    server.plan("enum", "ok")
+    cost = classify(server, INVOICE).details.cost
+    assert cost is not None
+    assert (cost.calls, cost.input_tokens, cost.output_tokens) == (2, 200, 40)
+
+
+def test_a_document_is_paid_for_once(server: ScriptedServer) -> None:
+    """The same text again, even at the same time, is answered from what was kept; and says so."""
+    classifier = open_classifier(settings(server))
+    terms = Terms()
+    with ThreadPoolExecutor(4) as pool:
+        results = list(
+            pool.map(lambda _: classifier.classify(document(INVOICE), None, terms), range(4))
+        )
+    assert len(server.requests) == 1
+    costs = [each.details.cost for each in results]
+    assert sorted(cost.from_cache for cost in costs if cost) == [False, True, True, True]
+    assert all(cost.money == 0 for cost in costs if cost and cost.from_cache)
+    classifier.classify(document(f"{INVOICE}."), None, terms)
+    labels = parse_labels(["bill", "note"])
+    classifier.classify(document(INVOICE), labels, terms)
+    assert len(server.requests) == 3
+
+
+def test_what_a_budget_does_not_allow_is_not_asked(server: ScriptedServer) -> None:
+    """The estimate says what a call may cost at most; a cent less, and there is no call."""
+    classifier = ModelClassifier(settings(server))
+    found = classifier.estimate([document(INVOICE), document("")])
+    assert found.calls == 1
+    assert found.most is not None
+    short = Terms(ledger=MemoryLedger(found.most / 2))
+    with pytest.raises(BudgetExceeded):
+        classifier.classify(document(INVOICE), None, short)
+    assert server.requests == []
+    enough = Terms(ledger=MemoryLedger(found.most * 2))
+    assert classifier.classify(document(INVOICE), None, enough).label == "invoice"
+    unpriced = ModelClassifier(settings(server, model="my-7b"))
+    with pytest.raises(BudgetExceeded, match="price is unknown"):
+        unpriced.classify(document(INVOICE), None, enough)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("500", "model_unavailable"), ("529", "model_away"), ("401", "model_rejected")],
+)
+def test_the_lexicon_may_answer_for_a_model(
+    server: ScriptedServer, fault: str, reason: str
+) -> None:
+    """Where the settings ask for it; the result says who answered, and a person looks."""
+    server.plan(fault)
+    result = classify(server, INVOICE, model_fallback="lexicon", model_max_retries=0)
+    assert result.label == "invoice"
+    assert result.needs_review
+    assert reason in result.review_reasons
+    assert result.classifier.endswith("for llm-2:gpt-5-mini")
+    assert result.classifier.startswith("lexicon-")
+
+
+def test_a_server_that_turns_everybody_away_is_left_alone(server: ScriptedServer) -> None:
+    """After one document was turned away to the end, the next makes no call at all."""
+    classifier = open_classifier(settings(server, model_max_retries=1))
+    server.plan("529", "529")
+    for _ in range(3):
+        with pytest.raises(ModelAway):
+            classifier.classify(document(INVOICE))
+    assert len(server.requests) == 2
+
+
+def test_the_rate_is_shared_by_all_threads(server: ScriptedServer) -> None:
+    """At 120 a minute, four calls from four threads are spread over a second and a half."""
+    classifier = open_classifier(settings(server, model_requests_per_minute=120))
+    texts = [document(f"{INVOICE}number {number}") for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(classifier.classify, texts))) == 4
+    times = sorted(request.at for request in server.requests)
+    assert times[-1] - times[0] >= 1.3
+
+
+def test_hidden_text_goes_to_a_person(server: ScriptedServer) -> None:
+    """Text that a reader of the page cannot see is told, whoever classifies."""
+    page = Page(number=1, text=INVOICE, source=PageSource.TEXT_LAYER, hidden=60)
+    read = Document(media_type="application/pdf", pages=(page,))
+    assert "hidden_text" in open_classifier(settings(server)).classify(read).review_reasons
+    lexicon = open_classifier(Settings(_env_file=None, classifier="lexicon"))
+    assert "hidden_text" in lexicon.classify(read).review_reasons
+
+
+def test_without_a_key_nothing_of_langchain_is_loaded() -> None:
+    """Neither the API nor a worker that classified a document pays for it."""
+    program = (
+        "import sys\n"
+        "import inbox.api, inbox.worker\n"
+        "from inbox.classify import open_classifier\n"
+        "from inbox.model import Document, Page, PageSource\n"
+        "from inbox.settings import Settings\n"
+        "page = Page(number=1, text='INVOICE total due', source=PageSource.NATIVE)\n"
+        "settings = Settings(_env_file=None, openai_api_key=None, openai_base_url=None)\n"
+        "read = Document(media_type='text/plain', pages=(page,))\n"
+        "open_classifier(settings).classify(read)\n"
+        "print([name for name in sys.modules if name.startswith(('langchain', 'openai'))])\n"
+    )
+    environment = {"PATH": "/usr/bin", "HOME": "/nonexistent"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert answer.stdout.strip() == "[]"

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from inbox.classify import prompt
 from inbox.classify.confidence import expected_calibration_error, probabilities
 from inbox.classify.cues import default_cues, read_cues
 from inbox.classify.injection import speaks_to_model
 from inbox.classify.layout import measure
+from inbox.classify.llm import prompt
 from inbox.classify.quality import plausible_share
 from inbox.classify.reading import Reading
 from inbox.classify.taxonomy import DEFAULT_LABELS
@@ -169,7 +169,7 @@ def test_ordinary_sentences_are_not_taken_for_commands(text: str) -> None:
 
 def test_short_documents_are_shown_whole() -> None:
     """Everything that fits is sent, page by page, between two equal fences."""
-    (_, system), (_, human) = prompt.messages(document("one", "two"), DEFAULT_LABELS)
+    (_, system), (_, human) = prompt.Question(document("one", "two"), DEFAULT_LABELS).conversation()
     fence = human.splitlines()[0]
     assert human == f"{fence}\n[page 1]\none\n[page 2]\ntwo\n{fence}"
     assert fence in system
@@ -179,7 +179,8 @@ def test_short_documents_are_shown_whole() -> None:
 def test_the_fence_is_new_each_time() -> None:
     """Nobody can write a document that closes the fence."""
     fences = {
-        prompt.messages(document("x"), DEFAULT_LABELS)[1][1].splitlines()[0] for _ in range(5)
+        prompt.Question(document("x"), DEFAULT_LABELS).conversation()[1][1].splitlines()[0]
+        for _ in range(5)
     }
     assert len(fences) == 5
 
@@ -208,6 +209,6 @@ def test_hostile_text_is_prepared_for_a_model_in_bounded_time(unit: str) -> None
     text = unit * (1_000_000 // len(unit))
     start = time.process_time()
     speaks_to_model(text)
-    prompt.messages(document(text), DEFAULT_LABELS)
+    prompt.Question(document(text), DEFAULT_LABELS).conversation()
     find_quotes(document(text), [unit * 100 + "x"] * 50)
     assert time.process_time() - start < 5
