@@ -1,8 +1,8 @@
 # One image; the command says what it is: api | worker | migrate
 #   docker build -t document-inbox .
 #   docker run --rm -e DATABASE_URL=… document-inbox migrate
-# The API asks nobody who they are, so api refuses to start here until INBOX_ALLOW_OPEN=true says
-# that a gateway in front of the container does.
+# The API asks everybody for a key (INBOX_AUTH=required); `inbox keys create NAME` makes one.
+# A gateway in front that asks itself: INBOX_ALLOW_OPEN=true and INBOX_AUTH=open.
 
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
@@ -27,10 +27,14 @@ ENV PATH=/app/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
     INBOX_DATA_DIR=/data \
-    INBOX_HOST=0.0.0.0
-USER inbox
+    INBOX_HOST=0.0.0.0 \
+    INBOX_AUTH=required
+USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
+# A worker or a migration has no port; its orchestrator looks at the process itself.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 ENTRYPOINT ["inbox"]
 CMD ["api"]
