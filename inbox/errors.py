@@ -36,6 +36,9 @@ InboxError
 │   ├── InvalidLabels         invalid_labels
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
+│   ├── FileNotFound          file_not_found
+│   ├── FileNotCompleted      file_not_completed
+│   ├── LabelSetNotFound      label_set_not_found
 │   ├── SubmissionInFlight    submission_in_flight
 │   └── IdempotencyConflict   idempotency_conflict
 └── ConfigurationError        configuration
@@ -263,6 +266,24 @@ class JobNotOver(RequestError):
     """The job is not over yet, and this is for jobs that are."""
 
     code = "job_not_over"
+
+
+class FileNotFound(RequestError):
+    """The job has no file with this id."""
+
+    code = "file_not_found"
+
+
+class FileNotCompleted(RequestError):
+    """The file has no label yet, or never got one."""
+
+    code = "file_not_completed"
+
+
+class LabelSetNotFound(RequestError):
+    """No label set has this name."""
+
+    code = "label_set_not_found"
 
 
 class SubmissionInFlight(RequestError):

@@ -108,10 +108,23 @@ class Document(Value):
 
 
 class Label(Value):
-    """A class that a document can be given."""
+    """A class that a document can be given.
+
+    Attributes:
+        name: what results say.
+        description: what it means, for a reader who does not know it.
+        cues: words and phrases that such documents hold.
+        examples: texts of such documents, or their beginnings.
+    """
 
     name: str = Field(min_length=1, max_length=64)
     description: str = Field(default="", max_length=1000)
+    cues: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
+        default=(), max_length=50
+    )
+    examples: tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...] = Field(
+        default=(), max_length=500, repr=False
+    )
 
 
 class Evidence(Value):
@@ -170,12 +183,16 @@ class JobOptions(Row):
     Attributes:
         languages: Tesseract languages, joined by +.
         ladder: how much is tried with pages that are hard to read.
+        label_set: name of a stored list of labels; its labels are the job's.
+        split: whether to propose where one PDF holds several documents.
     """
 
     languages: str | None = Field(
         default=None, pattern=r"^[a-zA-Z_]{2,20}(\+[a-zA-Z_]{2,20}){0,9}$"
     )
     ladder: Literal["fast", "balanced", "thorough"] | None = None
+    label_set: str | None = Field(default=None, min_length=1, max_length=64)
+    split: bool | None = None
 
 
 class Upload(Value):
@@ -286,8 +303,31 @@ class Pending(Row):
     dispatch: int
 
 
+class Split(Row):
+    """One of several documents that seem to be in one file.
+
+    Attributes:
+        first_page: counted from 1.
+        last_page: the last page that belongs to it.
+        label: what it seems to be.
+        confidence: estimated probability that a document begins at `first_page`; None for the
+            first, which begins there by itself.
+    """
+
+    first_page: int
+    last_page: int
+    label: str | None = None
+    confidence: Fraction | None = None
+
+
 class FileDetails(Row):
-    """What a step says of a file beyond its label."""
+    """What a step says of a file beyond its label.
+
+    Attributes:
+        splits: the documents that seem to be in the file, where several are; a proposal.
+    """
+
+    splits: tuple[Split, ...] = ()
 
 
 class FileResult(Row):

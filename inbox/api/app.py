@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from inbox.api import problems
+from inbox.api import corrections, labels, problems
 from inbox.api.describe import DESCRIPTION
 from inbox.api.guard import LoopbackGuard, is_loopback
 from inbox.api.routes import DISTRIBUTION, router
@@ -48,6 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.include_router(router)
+    app.include_router(labels.router)
+    app.include_router(corrections.router)
     if not settings.allow_open:
         app.add_middleware(LoopbackGuard)
     return app

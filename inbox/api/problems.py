@@ -22,6 +22,9 @@ MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
+    errors.FileNotFound: HTTPStatus.NOT_FOUND,
+    errors.LabelSetNotFound: HTTPStatus.NOT_FOUND,
+    errors.FileNotCompleted: HTTPStatus.CONFLICT,
     errors.FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.JobTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyFiles: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

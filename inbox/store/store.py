@@ -31,6 +31,7 @@ from inbox.model import (
     Reservation,
     Stuck,
 )
+from inbox.store.labels import LabelVerbs, dump_label
 
 
 class Transport(Protocol):
@@ -51,7 +52,7 @@ class Transport(Protocol):
         ...
 
 
-class Store:
+class Store(LabelVerbs):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     def __init__(self, transport: Transport, lease_seconds: float, patience: float) -> None:
@@ -340,7 +341,7 @@ def _submission(job_id: UUID, order: Order) -> dict[str, Any]:
             }
             for upload in order.uploads
         ],
-        "p_labels": None if order.labels is None else [each.model_dump() for each in order.labels],
+        "p_labels": None if order.labels is None else [dump_label(each) for each in order.labels],
         "p_client_id": order.client_id,
         "p_max_attempts": order.max_attempts,
         "p_options": order.options.model_dump(mode="json", exclude_none=True),
