@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from uuid import UUID
@@ -15,7 +15,8 @@ from inbox.classify import Classifier, open_classifier
 from inbox.errors import InboxError, LeaseLost, StopWork
 from inbox.extract import Reader
 from inbox.holding import Holding
-from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
+from inbox.learning import MOST_CORRECTIONS, Lessons
+from inbox.model import Classification, Document, File, JobStatus, Label, Lease, Problem
 from inbox.opened import Opened
 from inbox.settings import Settings
 
@@ -95,11 +96,30 @@ class Worker(Opened):
             StopWork: the job was cancelled or lost; nothing was written.
         """
         holding = self._holding(lease)
-        found = self.classifier.classify(document, lease.labels)
+        found = self.classifier.classify(document, self._labels(lease))
         holding.check()
         self.store.record(lease, file, document, found)
         holding.progress()
         return found
+
+    def taught(
+        self, labels: Sequence[Label] | None, client_id: str = "local"
+    ) -> tuple[Label, ...] | None:
+        """The labels with every correction of a client as an example; reads what it must.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        return self._lessons.taught(labels, client_id, MOST_CORRECTIONS)
+
+    def _labels(self, lease: Lease) -> tuple[Label, ...] | None:
+        if not self.settings.learn_from_corrections:
+            return lease.labels
+        return self._lessons.taught(lease.labels, lease.client_id)
+
+    def _text(self, file: File) -> str:
+        with self.blobs.fetch(file.blob) as path:
+            return self.reader.read(path, name=file.name).text
 
     def fail(self, lease: Lease, file: File, error: BaseException) -> None:
         """Write down why a file could not be done; nothing where the work was only stopped."""
@@ -185,6 +205,10 @@ class Worker(Opened):
     def reader(self) -> Reader:
         """Reads files, in processes of its own."""
         return self._closing.enter_context(Reader(self.settings))
+
+    @cached_property
+    def _lessons(self) -> Lessons:
+        return Lessons(self.store, self._text)
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels
+from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels, with_examples
 from inbox.model import Classification, Document, Label
 from inbox.settings import Settings
 
@@ -36,7 +36,7 @@ def open_classifier(settings: Settings) -> Classifier:
         return ModelClassifier(settings)
     from inbox.classify.lexicon import LexiconClassifier
 
-    return LexiconClassifier()
+    return LexiconClassifier(settings.review_threshold)
 
 
-__all__ = ["DEFAULT_LABELS", "Classifier", "open_classifier", "parse_labels"]
+__all__ = ["DEFAULT_LABELS", "Classifier", "open_classifier", "parse_labels", "with_examples"]

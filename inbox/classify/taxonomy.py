@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ MOST_CUES = 50
 LONGEST_CUE = 100
 MOST_EXAMPLES = 20
 LONGEST_EXAMPLE = 4000
+MOST_LEARNED = 50  # examples of a label that corrections add
 MOST_BYTES = 1024 * 1024  # of a whole list, as JSON
 
 DEFAULT_LABELS: tuple[Label, ...] = tuple(
@@ -78,6 +79,33 @@ ALIASES: Mapping[str, str] = {
     for label, names in _ALIASES.items()
     for alias in (key(label), *(key(part) for part in names.split("|")))
 }
+
+
+def is_default(labels: Sequence[Label]) -> bool:
+    """Whether these are the default labels, perhaps with examples."""
+    told = tuple((label.name, label.description, label.cues) for label in labels)
+    return told == tuple((label.name, label.description, label.cues) for label in DEFAULT_LABELS)
+
+
+def with_examples(
+    labels: Sequence[Label] | None, examples: Iterable[tuple[str, str]]
+) -> tuple[Label, ...]:
+    """The labels (the default ones if None) with more examples.
+
+    Args:
+        labels: what to choose from.
+        examples: names of labels and a text of each, the most telling first; of labels that are
+            not among `labels`, nothing is taken, and of each label so many as one may have.
+    """
+    texts: dict[str, list[str]] = {}
+    for name, text in examples:
+        texts.setdefault(name, []).append(text[:LONGEST_EXAMPLE])
+    return tuple(
+        label.model_copy(
+            update={"examples": (*label.examples, *texts.get(label.name, ())[:MOST_LEARNED])}
+        )
+        for label in (DEFAULT_LABELS if labels is None else labels)
+    )
 
 
 def parse_labels(value: object) -> tuple[Label, ...]:
