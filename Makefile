@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean bench-prefect
+.PHONY: chaos soak mutants bench-claim help install demo demo-supabase test test-live check e2e up lock clean bench-prefect bench-read fuzz load
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +70,17 @@ soak: install ## ten minutes of work with a kill every 20 seconds
 mutants: install ## put faults into the SQL and print which test notices each
 	@PYTHONPATH=.:tests/support $(BIN)/python tests/support/queue_mutants.py
 
+fuzz: install ## generated requests: 200 for every operation of the API
+	@INBOX_SCHEMATHESIS_EXAMPLES=200 $(BIN)/python -m pytest -q --timeout=3600 tests/integration/test_schemathesis.py
+
+load: install ## fifty clients at once on one API; prints latencies, errors and a JSON line
+	@PYTHONPATH=tests/support $(BIN)/python bench/load.py
+
 bench-claim: install ## how fast jobs are claimed, also beside a million finished ones
 	@$(BIN)/python bench/claim.py
+
+bench-read: install ## reading compared with tesseract, OCRmyPDF and unstructured; CORPUS=folder for more files
+	@$(BIN)/python bench/read.py $(if $(CORPUS),--corpus $(CORPUS))
 
 bench-prefect: install ## the same deployments on a process pool and on a prefork pool (20 minutes)
 	@$(BIN)/python -P bench/prefect.py

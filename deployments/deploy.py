@@ -1,7 +1,7 @@
 """Register the work pool and both deployments with the Prefect server of PREFECT_API_URL.
 
-The same as `prefect work-pool create inbox --type process` and `prefect deploy --all`, and may
-be repeated:
+The pool is of type prefork, with the flows' modules in its warm process. A pool that is there
+already stays as it is; one of type process serves as well. May be repeated:
 
     python -m deployments.deploy [--close-stale]
 
@@ -29,9 +29,16 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Cancelled, Crashed
 
+from prefork.worker import PreforkWorker
 from tasks.launch import start_dispatch
 
 POOL = "inbox"
+DEFAULTS = {
+    "preload": ["flows.process_job", "flows.dispatch"],
+    # A run that is told to stop hands its job back, so it is told soon.
+    "drain_seconds": 1,
+    "stop_seconds": 6,
+}
 PAGE = 200
 
 
@@ -52,11 +59,20 @@ def main() -> None:
 
 
 def create_pool(client: SyncPrefectClient) -> None:
-    """Create the work pool, of type process, unless there is one of this name."""
+    """Create the work pool, of type prefork, unless there is one of this name."""
+    template = PreforkWorker.get_default_base_job_template()
+    for name, value in DEFAULTS.items():
+        template["variables"]["properties"][name]["default"] = value
+    pool = WorkPoolCreate(name=POOL, type=PreforkWorker.type, base_job_template=template)
     try:
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        client.create_work_pool(pool)
     except ObjectAlreadyExists:
-        return
+        kind = client.read_work_pool(POOL).type
+        if kind != PreforkWorker.type:
+            sys.stdout.write(
+                f"The work pool {POOL} is of type {kind} and stays so; runs start sooner on one of "
+                f"type {PreforkWorker.type}: delete the pool, and register again.\n"
+            )
 
 
 def close_stale_runs(client: SyncPrefectClient) -> None:

@@ -1,8 +1,8 @@
-"""Looks every few seconds for pending jobs and starts a run for each."""
+"""Looks for pending jobs, when it is woken and every few seconds, and starts a run for each."""
 
 from __future__ import annotations
 
-import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from prefect import flow
@@ -27,11 +27,13 @@ def dispatch() -> int:
     """
     due = flow_run.scheduled_start_time or datetime.now(UTC)
     until = due + timedelta(seconds=settings().dispatch_run_seconds)
-    launcher = Launcher(inbox())
     if due.minute == 0:
         inbox().sweep()
-    while True:
-        launcher.look()
-        if datetime.now(UTC) >= until:
-            return launcher.started
-        time.sleep(settings().dispatch_interval_seconds)
+    # Listening begins before the first look, so that nothing comes between.
+    with closing(inbox().listen()) as wake, Launcher(inbox()) as launcher:
+        while True:
+            launcher.look()
+            left = (until - datetime.now(UTC)).total_seconds()
+            if left <= 0:
+                return launcher.started
+            wake.wait(min(settings().dispatch_interval_seconds, left))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from uuid import UUID
 
 from prefect import State, flow, unmapped
@@ -10,7 +11,7 @@ from prefect.futures import PrefectFutureList, wait
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from inbox import Classification, JobStatus, Lease, LeaseLost
+from inbox import Classification, File, JobStatus, Lease, LeaseLost
 from tasks.classify import classify
 from tasks.extract import extract
 from tasks.hooks import run_cancelled, run_crashed, run_ended
@@ -46,14 +47,22 @@ def process_job(job_id: UUID) -> State[None]:
 
 
 def work_on(lease: Lease) -> None:
-    """Read and classify every open file of the job."""
+    """Read and classify every open file of the job, and then what was found inside them."""
+    files = lease.files
+    while files:
+        work_through(lease, files)
+        files = inbox().found_in(lease, files)
+
+
+def work_through(lease: Lease, files: Sequence[File]) -> None:
+    """Read and classify these files."""
     size = 1 if lease.one_at_a_time else settings().file_concurrency * FILES_PER_READER
     under_way = 1 if lease.one_at_a_time else CHUNKS_UNDER_WAY
     running: deque[PrefectFutureList[Classification]] = deque()
-    for first in range(0, len(lease.files), size):
-        files = lease.files[first : first + size]
-        documents = extract.map(unmapped(lease), files)
-        running.append(classify.map(unmapped(lease), files, documents))
+    for first in range(0, len(files), size):
+        chunk = files[first : first + size]
+        documents = extract.map(unmapped(lease), chunk)
+        running.append(classify.map(unmapped(lease), chunk, documents))
         if len(running) >= under_way:
             wait(running.popleft())
     for results in running:

@@ -4,6 +4,7 @@ InboxError
 ├── PermanentError            this file is the problem: record it, go on with the others
 │   ├── UnsupportedType       unsupported_type
 │   ├── CorruptFile           corrupt_file
+│   │   └── TruncatedFile     truncated_file
 │   ├── EncryptedFile         encrypted_file
 │   ├── EmptyFile             empty_file
 │   ├── TypeMismatch          type_mismatch
@@ -12,6 +13,10 @@ InboxError
 │   ├── TooManyPages          too_many_pages
 │   ├── ReadTimeout           read_timeout
 │   ├── ReaderCrashed         reader_crashed
+│   ├── TooManyEntries        too_many_entries
+│   ├── ContainerTooLarge     container_too_large
+│   ├── TooDeep               too_deep
+│   ├── NotUnpacked           not_unpacked
 │   ├── BlobMissing           blob_missing
 │   ├── BlobCorrupt           blob_corrupt
 │   ├── ModelRefused          model_refused
@@ -21,7 +26,8 @@ InboxError
 │   ├── ModelUnavailable      model_unavailable
 │   ├── BlobsUnavailable      blobs_unavailable
 │   ├── StoreUnavailable      store_unavailable
-│   └── NoSpace               no_space
+│   ├── NoSpace               no_space
+│   └── Busy                  busy
 ├── StopWork                  stop and write nothing more
 │   ├── LeaseLost             lease_lost
 │   └── JobCancelled          job_cancelled
@@ -34,13 +40,24 @@ InboxError
 │   ├── FileTooLarge          file_too_large
 │   ├── JobTooLarge           job_too_large
 │   ├── InvalidLabels         invalid_labels
+│   ├── UnsupportedLanguage   unsupported_language
+│   ├── UnsupportedOutput     unsupported_output
 │   ├── JobNotFound           job_not_found
 │   ├── JobNotOver            job_not_over
+│   ├── PageNotFound          page_not_found
 │   ├── FileNotFound          file_not_found
 │   ├── FileNotCompleted      file_not_completed
+│   ├── LinkExpired           link_expired
 │   ├── LabelSetNotFound      label_set_not_found
 │   ├── SubmissionInFlight    submission_in_flight
-│   └── IdempotencyConflict   idempotency_conflict
+│   ├── IdempotencyConflict   idempotency_conflict
+│   ├── Unauthenticated       unauthenticated
+│   ├── ScopeMissing          scope_missing
+│   ├── RateLimited           rate_limited
+│   ├── WebhookNotFound       webhook_not_found
+│   ├── MessageNotFound       message_not_found
+│   ├── UrlRefused            url_refused
+│   └── KeyNotFound           key_not_found
 └── ConfigurationError        configuration
     └── MigrationsMissing     migrations_missing
 
@@ -78,6 +95,12 @@ class CorruptFile(PermanentError):
     """The bytes are not a whole document of the type they claim."""
 
     code = "corrupt_file"
+
+
+class TruncatedFile(CorruptFile):
+    """The end of the file is missing."""
+
+    code = "truncated_file"
 
 
 class EncryptedFile(PermanentError):
@@ -126,6 +149,30 @@ class ReaderCrashed(PermanentError):
     """The reading process died: out of memory, over its limits, or a fault in a parser."""
 
     code = "reader_crashed"
+
+
+class TooManyEntries(PermanentError):
+    """The container holds more files than one job may bring so."""
+
+    code = "too_many_entries"
+
+
+class ContainerTooLarge(PermanentError):
+    """The files inside the container have more bytes than one job may bring so."""
+
+    code = "container_too_large"
+
+
+class TooDeep(PermanentError):
+    """The container lies inside more others than the settings allow."""
+
+    code = "too_deep"
+
+
+class NotUnpacked(PermanentError):
+    """The bytes of this file could not be taken out of its container, so there are none."""
+
+    code = "not_unpacked"
 
 
 class BlobMissing(PermanentError):
@@ -188,6 +235,12 @@ class NoSpace(TransientError):
     code = "no_space"
 
 
+class Busy(TransientError):
+    """More is being done at once than this process takes on."""
+
+    code = "busy"
+
+
 class StopWork(InboxError):
     """The worker must stop this job and write nothing more."""
 
@@ -239,9 +292,18 @@ class TooManyFiles(RequestError):
 
 
 class FileTooLarge(RequestError):
-    """One file has more bytes than allowed."""
+    """One file has more bytes than allowed.
+
+    Args:
+        message: what is said.
+        file: which file of the request, counted from 1; None where unknown.
+    """
 
     code = "file_too_large"
+
+    def __init__(self, message: str = "", file: int | None = None) -> None:
+        super().__init__(message)
+        self.file = file
 
 
 class JobTooLarge(RequestError):
@@ -256,6 +318,18 @@ class InvalidLabels(RequestError):
     code = "invalid_labels"
 
 
+class UnsupportedLanguage(RequestError):
+    """A language that was asked for cannot be read here."""
+
+    code = "unsupported_language"
+
+
+class UnsupportedOutput(RequestError):
+    """The file cannot be had in the form that was asked for."""
+
+    code = "unsupported_output"
+
+
 class JobNotFound(RequestError):
     """No job has this id."""
 
@@ -268,16 +342,28 @@ class JobNotOver(RequestError):
     code = "job_not_over"
 
 
+class PageNotFound(RequestError):
+    """There is no such page, or no picture can be made of it."""
+
+    code = "page_not_found"
+
+
 class FileNotFound(RequestError):
-    """The job has no file with this id."""
+    """The job has no such file."""
 
     code = "file_not_found"
 
 
 class FileNotCompleted(RequestError):
-    """The file has no label yet, or never got one."""
+    """The file is not completed, and this is for files that are."""
 
     code = "file_not_completed"
+
+
+class LinkExpired(RequestError):
+    """A download link whose time is over, or which was not made here."""
+
+    code = "link_expired"
 
 
 class LabelSetNotFound(RequestError):
@@ -297,6 +383,58 @@ class IdempotencyConflict(RequestError):
     """The Idempotency-Key was used for another request."""
 
     code = "idempotency_conflict"
+
+
+class Unauthenticated(RequestError):
+    """The request bears no credentials that are good here."""
+
+    code = "unauthenticated"
+
+
+class ScopeMissing(RequestError):
+    """The credentials are good, and not for this."""
+
+    code = "scope_missing"
+
+
+class RateLimited(RequestError):
+    """More requests came than these credentials may send.
+
+    Args:
+        message: what is said.
+        after: whole seconds until the next request is taken.
+    """
+
+    code = "rate_limited"
+    retry = True
+
+    def __init__(self, message: str = "", after: int = 1) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class WebhookNotFound(RequestError):
+    """No webhook has this id."""
+
+    code = "webhook_not_found"
+
+
+class MessageNotFound(RequestError):
+    """No message of a webhook has this id."""
+
+    code = "message_not_found"
+
+
+class UrlRefused(RequestError):
+    """The URL is not one that messages may be sent to."""
+
+    code = "url_refused"
+
+
+class KeyNotFound(RequestError):
+    """No API key has this id."""
+
+    code = "key_not_found"
 
 
 class ConfigurationError(InboxError):

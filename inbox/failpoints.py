@@ -28,6 +28,8 @@ PLACES = (
     "blobs.commit.before",
     "blobs.commit.after",
     "extract.read",
+    "store.children.before",
+    "store.children.after",
 )
 
 

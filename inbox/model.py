@@ -89,10 +89,21 @@ class Page(Value):
 
 
 class Document(Value):
-    """What was read out of a file."""
+    """What was read out of a file.
+
+    Attributes:
+        media_type: what it is, by its content.
+        pages: none where the file is a container.
+        children: how many files are inside it, as far as they were looked for.
+        container: whether it is nothing but a case for those.
+        not_unpacked: the code of why they were left inside; None where they were not.
+    """
 
     media_type: str
     pages: tuple[Page, ...]
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
 
     @property
     def text(self) -> str:
@@ -185,6 +196,7 @@ class JobOptions(Row):
         ladder: how much is tried with pages that are hard to read.
         label_set: name of a stored list of labels; its labels are the job's.
         split: whether to propose where one PDF holds several documents.
+        unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
     languages: str | None = Field(
@@ -193,6 +205,7 @@ class JobOptions(Row):
     ladder: Literal["fast", "balanced", "thorough"] | None = None
     label_set: str | None = Field(default=None, min_length=1, max_length=64)
     split: bool | None = None
+    unpack: bool | None = None
 
 
 class Upload(Value):
@@ -214,13 +227,83 @@ class Order(Value):
 
 
 class File(Row):
-    """A file of a claimed job that still wants work."""
+    """A file of a claimed job that still wants work.
+
+    Attributes:
+        parent_id: the file that this one was found in.
+        depth: how many files lie around it.
+    """
 
     id: UUID
     number: int
     name: str
     blob: Blob
     parent_id: UUID | None = None
+    depth: int = 0
+
+
+class Child(Value):
+    """A file that was found inside another.
+
+    Attributes:
+        problem: why its bytes could not be taken out; it is over then.
+    """
+
+    name: str
+    blob: Blob
+    problem: Problem | None = None
+
+
+class Split(Row):
+    """One of several documents that seem to be in one file.
+
+    Attributes:
+        first_page: counted from 1.
+        last_page: the last page that belongs to it.
+        label: what it seems to be.
+        confidence: estimated probability that a document begins at `first_page`; None for the
+            first, which begins there by itself.
+    """
+
+    first_page: int
+    last_page: int
+    label: str | None = None
+    confidence: Fraction | None = None
+
+
+class FileDetails(Row):
+    """What a step says of a file beyond its label.
+
+    Attributes:
+        children: how many files were found inside it.
+        container: whether it is nothing but a case for those, and so has no label.
+        not_unpacked: the code of why they were left inside.
+        splits: the documents that seem to be in it, where several are; a proposal.
+    """
+
+    children: int = 0
+    container: bool = False
+    not_unpacked: str | None = None
+    splits: tuple[Split, ...] = ()
+
+
+class Source(Row):
+    """What it takes to show a file again.
+
+    Attributes:
+        pages: how many it has; None where it was not read.
+        recipe: how the pages that are kept of it were read; None where not all of them are.
+    """
+
+    client_id: str
+    name: str
+    status: FileStatus
+    media_type: str | None = None
+    pages: int | None = None
+    recipe: str | None = None
+    details: FileDetails
+    options: JobOptions = JobOptions()
+    blob: Blob
 
 
 class Lease(Row):
@@ -303,33 +386,6 @@ class Pending(Row):
     dispatch: int
 
 
-class Split(Row):
-    """One of several documents that seem to be in one file.
-
-    Attributes:
-        first_page: counted from 1.
-        last_page: the last page that belongs to it.
-        label: what it seems to be.
-        confidence: estimated probability that a document begins at `first_page`; None for the
-            first, which begins there by itself.
-    """
-
-    first_page: int
-    last_page: int
-    label: str | None = None
-    confidence: Fraction | None = None
-
-
-class FileDetails(Row):
-    """What a step says of a file beyond its label.
-
-    Attributes:
-        splits: the documents that seem to be in the file, where several are; a proposal.
-    """
-
-    splits: tuple[Split, ...] = ()
-
-
 class FileResult(Row):
     """What became of one file, as a reader sees it.
 
@@ -382,8 +438,10 @@ class Job(Row):
     Attributes:
         progress: percent of the work that is done, 0 to 100; never falls.
         processed_files: files that are over, whatever their outcome.
-        result: per-file results; None until the first file is over.
+        estimated_seconds_left: by how fast it went so far; None where that is not known.
+        result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
+        expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
     job_id: UUID
@@ -393,8 +451,10 @@ class Job(Row):
     updated_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     attempt: int = 0
     cancel_requested: bool = False
     options: JobOptions = JobOptions()
@@ -412,6 +472,7 @@ class JobSummary(Row):
     updated_at: datetime
     total_files: int
     processed_files: int
+    estimated_seconds_left: int | None = None
     error: Problem | None = None
 
 

@@ -41,6 +41,10 @@ class Opened:
         self._heartbeats: Store = self._closing.enter_context(
             open_store(settings, url, connections=1, patience=settings.heartbeat_seconds)
         )
+        # For what may be left unsaid while the database is away.
+        self._notes: Store = self._closing.enter_context(
+            open_store(settings, url, connections=4, patience=settings.heartbeat_seconds)
+        )
         self.blobs: Blobs = open_blobs(settings)
         self._closing.callback(self.blobs.close)
 

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
-from inbox.errors import LabelSetNotFound, NoFiles, SubmissionInFlight, TooManyFiles
+from inbox.errors import (
+    FileNotCompleted,
+    JobNotFound,
+    JobNotOver,
+    LabelSetNotFound,
+    SubmissionInFlight,
+)
+from inbox.extract import Output
+from inbox.following import Recaller
+from inbox.front import SETTLED_SECONDS, Front
 from inbox.labelling import Correction, LabelSet
 from inbox.model import (
+    Document,
+    FileStatus,
     Job,
     JobOptions,
     JobStatus,
     JobSummary,
     Label,
-    Order,
     Pending,
     Reservation,
     ReservationState,
+    Source,
     Stuck,
     Upload,
 )
+from inbox.opened import address
+from inbox.sealing import seal
 from inbox.settings import Settings
-from inbox.worker import Worker
+from inbox.store import Wake, open_wake
 
 # Seconds that a caller keeps trying while the database does not answer: a person is told
 # soon, a worker holds a finished text that would be lost.
@@ -32,9 +46,11 @@ PATIENCE_OF_A_WORKER = 120.0
 RESERVATION_SECONDS = 180.0  # longest that a submission may take to send its files
 ORPHAN_SECONDS = 3600.0  # bytes younger than this may belong to a submission under way
 SWEEP_BATCH = 500
+PURGE_BATCH = 5000
+SECONDS_OF_A_DAY = 86_400
 
 
-class Inbox(Worker):
+class Inbox(Front):
     """Submit and watch jobs; and, for workers, claim them and do the work.
 
     Use as a context manager, or call `close`. Safe for several threads.
@@ -73,7 +89,7 @@ class Inbox(Worker):
             client_id: whose job it is.
             reservation: the key that `reserve` gave to this job, and the request's digest.
             options: what the caller asks for; None for what the settings say.
-            sealed: the job's secrets, encrypted.
+            sealed: the job's secrets, as `seal` made them.
 
         Raises:
             IdempotencyConflict: another request took the key over meanwhile.
@@ -81,21 +97,21 @@ class Inbox(Worker):
             TooManyFiles: there are more than the settings allow.
             StoreUnavailable: the database does not answer; nothing is promised.
         """
-        if not uploads:
-            raise NoFiles("the job has no files; send at least one")
-        if len(uploads) > self.settings.max_files:
-            raise TooManyFiles(f"a job may have {self.settings.max_files} files at most")
-        order = Order(
-            uploads=tuple(uploads),
-            labels=None if labels is None else tuple(labels),
-            client_id=client_id,
-            max_attempts=self.settings.max_attempts,
-            options=options or JobOptions(),
-            sealed=sealed,
-        )
+        order = self.order(uploads, labels, client_id, options, sealed)
         if reservation is None:
             return self.store.submit(job_id, order)
         return self.store.submit_reserved(job_id, order, reservation)
+
+    def seal(self, job_id: UUID, passwords: Sequence[str]) -> str | None:
+        """Passwords that open files of this job, encrypted for `submit`; None where there are none.
+
+        They are tried where a file is locked, and forgotten when the job is over.
+
+        Raises:
+            InvalidRequest: there are too many, or one is too long.
+            ConfigurationError: there is no key to seal them with.
+        """
+        return seal(self.settings, job_id, passwords) if passwords else None
 
     def reserve(self, key: str, job_id: UUID, client_id: str = "local") -> Reservation:
         """What an Idempotency-Key stands for; where it is new, it is the caller's for a while.
@@ -119,6 +135,72 @@ class Inbox(Worker):
             JobNotFound: there is none, or it is another client's.
         """
         return self.store.get(job_id, client_id)
+
+    def document(self, job_id: UUID, file_id: UUID, client_id: str | None = None) -> Document:
+        """What was read in a completed file, page by page.
+
+        It is kept since the file was read; where it is not (any more), the file is read again.
+
+        Raises:
+            FileNotFound: there is no such file, or it is another client's.
+            FileNotCompleted: it was not read.
+            EncryptedFile: it is not kept, and the password that opened it is gone.
+            InboxError: it is not kept and cannot be read again, see `inbox.extract.Reader.read`.
+        """
+        source = self.check_readable(job_id, file_id, client_id)
+        found = Document(
+            media_type=source.media_type,
+            pages=(),
+            children=source.details.children,
+            container=source.details.container,
+            not_unpacked=source.details.not_unpacked,
+        )
+        sha256, recipe = source.blob.sha256, source.recipe
+        if sha256 is not None and recipe is not None:
+            kept = tuple(self.store.kept_pages(source.client_id, sha256, recipe))
+            if len(kept) == source.pages:
+                return found.model_copy(update={"pages": kept})
+        if source.details.container:
+            return found
+        with self.blobs.fetch(source.blob) as path:
+            recaller = Recaller(self.store, source.client_id, sha256 or "")
+            again = self.reader.read(
+                path,
+                name=source.name,
+                languages=source.options.languages,
+                ladder=source.options.ladder,
+                watcher=recaller,
+            )
+        return found.model_copy(update={"pages": again.pages})
+
+    def check_readable(self, job_id: UUID, file_id: UUID, client_id: str | None = None) -> Source:
+        """Where a completed file is.
+
+        Raises:
+            FileNotFound: there is no such file, or it is another client's.
+            FileNotCompleted: it was not read.
+        """
+        source = self.store.source(job_id, file_id, client_id)
+        if source.status != FileStatus.COMPLETED or source.media_type is None:
+            raise FileNotCompleted("the file is not completed, so it has no text")
+        return source
+
+    def render(
+        self, job_id: UUID, file_id: UUID, output: Output, client_id: str | None = None
+    ) -> bytes:
+        """A completed file in another form: see `inbox.extract.Reader.render`.
+
+        Raises:
+            FileNotFound: there is no such file, or it is another client's.
+            FileNotCompleted: it was not read.
+            UnsupportedOutput: a searchable PDF of what is neither a PDF nor a picture.
+            InboxError: it cannot be read again, see `inbox.extract.Reader.read`.
+        """
+        source = self.check_readable(job_id, file_id, client_id)
+        with self.blobs.fetch(source.blob) as path:
+            return self.reader.render(
+                path, output, name=source.name, languages=source.options.languages
+            )
 
     def list(
         self,
@@ -147,14 +229,31 @@ class Inbox(Worker):
         """
         return self.store.retry(job_id, client_id)
 
-    def delete(self, job_id: UUID, client_id: str | None = None) -> None:
-        """Forget a job that is over: its rows, then its bytes.
+    def delete(self, job_id: UUID, client_id: str | None = None) -> int:
+        """Forget a job that is over: its rows, then its bytes; how many blobs there were.
 
         Raises:
             JobNotFound: there is none, or it is another client's.
             JobNotOver: cancel it first.
         """
-        self.blobs.delete(self.store.delete(job_id, client_id))
+        keys = self.store.delete(job_id, client_id)
+        self.blobs.delete(keys)
+        return len(keys)
+
+    def purge(self) -> int:
+        """Forget the jobs that the settings say are kept no longer; how many there were."""
+        removed = 0
+        self.store.forget_old(SETTLED_SECONDS)
+        days = self.settings.retention_days
+        while days is not None:
+            expired = self.store.expired(days * 86_400, SWEEP_BATCH)
+            for job_id in expired:
+                with suppress(JobNotFound, JobNotOver):  # another sweep, or somebody tries it again
+                    self.delete(job_id)
+                    removed += 1
+            if len(expired) < SWEEP_BATCH:
+                break
+        return removed
 
     def put_label_set(
         self, name: str, labels: Sequence[Label], client_id: str = "local"
@@ -213,12 +312,18 @@ class Inbox(Worker):
         return self.store.stuck(limit)
 
     def sweep(self) -> int:
-        """Remove bytes that no job has; how many jobs' there were.
+        """Forget what has expired and old texts, then remove bytes that no job has.
 
-        They are left where a receiver died between storing files and queueing their job, or
+        Such bytes are left where a receiver died between storing files and queueing their job, or
         between forgetting a job and removing its bytes.
+
+        Returns:
+            How many jobs were forgotten, or had left bytes.
         """
-        removed = 0
+        seconds = self.settings.keep_pages_days * SECONDS_OF_A_DAY
+        while self.store.purge_pages(seconds, PURGE_BATCH) == PURGE_BATCH:
+            pass
+        removed = self.purge()
         for ids in batched(self.blobs.jobs(ORPHAN_SECONDS), SWEEP_BATCH):
             for job_id in set(ids) - self.store.known(ids):
                 self.blobs.delete_job(job_id)
@@ -230,6 +335,14 @@ class Inbox(Worker):
     def pending(self) -> tuple[Pending, ...]:
         """Jobs that wait for a run, oldest first: as many as may run beside those at work."""
         return self.store.pending(self.settings.max_running_jobs)
+
+    def listen(self) -> Wake:
+        """What to sleep on between two looks at `pending`; close it after use.
+
+        It ends a sleep early when a job begins to wait or a place becomes free, as far as the
+        database tells: Postgres by NOTIFY, a Supabase project by Realtime where that is set.
+        """
+        return open_wake(self.settings, address(self.settings))
 
     def redispatch(self, pending: Pending) -> bool:
         """Say that the run of this dispatch ended without claiming the job."""

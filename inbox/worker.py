@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from uuid import UUID
 
 from inbox import failpoints
 from inbox.classify import Classifier, open_classifier
-from inbox.errors import InboxError, LeaseLost, StopWork
+from inbox.errors import InboxError, LeaseLost, NotUnpacked, PermanentError, StopWork, TooDeep
 from inbox.extract import Reader
+from inbox.extract.viewer import Viewer
+from inbox.following import Follower
 from inbox.holding import Holding
 from inbox.learning import MOST_CORRECTIONS, Lessons
 from inbox.model import Classification, Document, File, JobStatus, Label, Lease, Problem
 from inbox.opened import Opened
+from inbox.sealing import unseal
 from inbox.settings import Settings
+from inbox.unpacking import Unpacker
 
 
 class Worker(Opened):
@@ -81,11 +87,62 @@ class Worker(Opened):
         with self._reading:
             holding.check()
             self.store.start(lease, file)
+            if file.parent_id is not None and file.blob.sha256 is None:
+                raise NotUnpacked(
+                    "This file could not be taken out of its container; send it again."
+                )
             with self.blobs.fetch(file.blob) as path:
                 failpoints.hit("extract.read")
-                document = self.reader.read(path, name=file.name, abort=holding.stop)
+                document = self._read(holding, file, path)
         holding.progress()
         return document
+
+    def _read(self, holding: Holding, file: File, path: Path) -> Document:
+        """The text of a file, and what is inside it as files of the job."""
+        lease, options = holding.lease, holding.lease.options
+        unpacker = Unpacker(self.settings, self.store, self.blobs, self.reader)
+        wanted = self.settings.unpack if options.unpack is None else options.unpack
+        passwords = unseal(self.settings, lease.job_id, lease.sealed) if lease.sealed else ()
+        follower = Follower(
+            self._notes,
+            holding,
+            file,
+            file.blob.sha256 or _sha256(path),
+            keep=self.settings.keep_pages_days > 0,
+        )
+        document = self.reader.read(
+            path,
+            name=file.name,
+            languages=options.languages,
+            ladder=options.ladder,
+            abort=holding.stop,
+            unpack=unpacker.limits(file) if wanted else None,
+            passwords=passwords,
+            watcher=follower,
+        )
+        follower.whole(document)
+        if not document.children:
+            return document
+        try:
+            if unpacker.limits(file).levels <= 0:
+                raise TooDeep("The file lies inside more containers than are taken apart.")
+            count = unpacker.unpack(holding, file, path, passwords)
+        except PermanentError as error:
+            if document.container:
+                raise
+            return document.model_copy(update={"children": 0, "not_unpacked": error.code})
+        return document.model_copy(update={"children": count})
+
+    def found_in(self, lease: Lease, files: Sequence[File]) -> tuple[File, ...]:
+        """What was found inside these files and wants work, after they were extracted.
+
+        Call it again with its answer until there is none: containers lie in containers. None where
+        the job was lost meanwhile; `finish` says so.
+        """
+        try:
+            return self.store.open_files(lease, max((file.number for file in files), default=0))
+        except LeaseLost:
+            return ()
 
     def classify(self, lease: Lease, file: File, document: Document) -> Classification:
         """Label a document and write the file's result.
@@ -96,7 +153,7 @@ class Worker(Opened):
             StopWork: the job was cancelled or lost; nothing was written.
         """
         holding = self._holding(lease)
-        found = self.classifier.classify(document, self._labels(lease))
+        found = self._classified(document, lease)
         holding.check()
         self.store.record(lease, file, document, found)
         holding.progress()
@@ -120,6 +177,15 @@ class Worker(Opened):
     def _text(self, file: File) -> str:
         with self.blobs.fetch(file.blob) as path:
             return self.reader.read(path, name=file.name).text
+
+    def _classified(self, document: Document, lease: Lease) -> Classification:
+        if document.container:  # the labels are those of the files inside
+            return Classification(label=None, confidence=None, classifier="container")
+        found = self.classifier.classify(document, self._labels(lease))
+        if document.not_unpacked is None:
+            return found
+        reasons = (*found.review_reasons, "not_unpacked")
+        return found.model_copy(update={"needs_review": True, "review_reasons": reasons})
 
     def fail(self, lease: Lease, file: File, error: BaseException) -> None:
         """Write down why a file could not be done; nothing where the work was only stopped."""
@@ -182,8 +248,11 @@ class Worker(Opened):
         if lease is None:
             return None
         with self.hold(lease):
-            for file in lease.files:
-                self._work_on(lease, file)
+            files: Sequence[File] = lease.files
+            while files:
+                for file in files:
+                    self._work_on(lease, file)
+                files = self.found_in(lease, files)
             return self.finish(lease)
 
     def _work_on(self, lease: Lease, file: File) -> None:
@@ -211,6 +280,11 @@ class Worker(Opened):
         return Lessons(self.store, self._text)
 
     @cached_property
+    def viewer(self) -> Viewer:
+        """Draws pages, in processes of its own."""
+        return self._closing.enter_context(Viewer(self.settings))
+
+    @cached_property
     def classifier(self) -> Classifier:
         """The lexicon, or the model where one is configured."""
         return open_classifier(self.settings)
@@ -221,3 +295,8 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, InboxError):
         return Problem(code=error.code, message=str(error))
     return Problem(code="internal", message=f"unforeseen {type(error).__name__}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from contextlib import ExitStack
+from typing import Self
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from inbox import Inbox, Pending
 
@@ -17,7 +22,7 @@ SECONDS_BETWEEN_CHECKS = 15.0
 
 
 class Launcher:
-    """Starts runs; any number of launchers may look at once.
+    """Starts runs; any number of launchers may look at once. A context manager.
 
     The idempotency key of a run is the job and its dispatch count, so Prefect makes one of each.
 
@@ -28,7 +33,16 @@ class Launcher:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._checked: dict[Pending, float] = {}
+        self._deployment: UUID | None = None
+        self._closing = ExitStack()
+        self._client = self._closing.enter_context(get_client(sync_client=True))
         self.started = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
 
     def look(self) -> None:
         """Return lapsed jobs to the queue, then start a run for every job that waits for one.
@@ -44,7 +58,7 @@ class Launcher:
         for pending in waiting:
             if now - self._checked.get(pending, -SECONDS_BETWEEN_CHECKS) >= SECONDS_BETWEEN_CHECKS:
                 self._checked[pending] = now
-                self._settle(pending, start_run(pending))
+                self._settle(pending, self._run_of(pending))
 
     def _settle(self, pending: Pending, run: FlowRun) -> None:
         """A run that is over and left the job pending never claimed it."""
@@ -56,22 +70,27 @@ class Launcher:
         else:
             self._inbox.redispatch(pending)
 
+    def _run_of(self, pending: Pending) -> FlowRun:
+        """The run of this dispatch: a new one, or the one that was started for it before."""
+        known = self._deployment is not None
+        try:
+            return self._start(pending)
+        except ObjectNotFound:
+            if not known:
+                raise
+            self._deployment = None  # it was deleted and made anew
+            return self._start(pending)
 
-def start_run(pending: Pending) -> FlowRun:
-    """The run of this dispatch: a new one, or the one that was started for it before.
-
-    Raises:
-        prefect.exceptions.ObjectNotFound: the deployment does not exist.
-    """
-    run = run_deployment(
-        DEPLOYMENT,
-        parameters={"job_id": str(pending.job_id)},
-        flow_run_name=f"job-{pending.job_id}",
-        idempotency_key=f"{pending.job_id}:{pending.dispatch}",
-        timeout=0,
-        as_subflow=False,
-    )
-    return cast("FlowRun", run)  # a coroutine in asynchronous code only
+    def _start(self, pending: Pending) -> FlowRun:
+        if self._deployment is None:
+            self._deployment = self._client.read_deployment_by_name(DEPLOYMENT).id
+        return self._client.create_flow_run_from_deployment(
+            self._deployment,
+            parameters={"job_id": str(pending.job_id)},
+            state=Scheduled(),
+            name=f"job-{pending.job_id}",
+            idempotency_key=f"{pending.job_id}:{pending.dispatch}",
+        )
 
 
 def start_dispatch() -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
+from inbox.api.auth import Known
+from inbox.api.door import Door
 from inbox.api.problems import responses
-from inbox.api.routes import Door
 from inbox.errors import (
     FileNotCompleted,
     FileNotFound,
@@ -38,14 +39,14 @@ class Said(Value):
         JobNotFound, FileNotFound, FileNotCompleted, InvalidLabels, InvalidRequest, StoreUnavailable
     ),
 )
-def correct_file(job_id: UUID, file_id: UUID, said: Said, inbox: Door) -> Job:
+def correct_file(job_id: UUID, file_id: UUID, said: Said, inbox: Door, caller: Known) -> Job:
     """Corrects or confirms the label of a file; who and when is kept."""
-    return inbox.correct(job_id, file_id, said.label, said.by)
+    return inbox.correct(job_id, file_id, said.label, said.by, caller.client_id)
 
 
 @router.get(
     "/job/{job_id}/corrections", responses=responses(JobNotFound, InvalidRequest, StoreUnavailable)
 )
-def list_corrections(job_id: UUID, inbox: Door) -> tuple[Correction, ...]:
+def list_corrections(job_id: UUID, inbox: Door, caller: Known) -> tuple[Correction, ...]:
     """Every correction of a job's files, oldest first."""
-    return inbox.corrections(job_id)
+    return inbox.corrections(job_id, caller.client_id)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
@@ -39,11 +40,14 @@ def key_of(request: Request) -> str | None:
 
 
 def digest_of(submission: Submission) -> str:
-    """A SHA-256 over what was sent: names, contents and labels."""
-    sent = {
+    """A SHA-256 over what was sent: names, contents, labels and options."""
+    sent: dict[str, Any] = {
         "files": [[upload.name, upload.blob.sha256] for upload in submission.uploads],
         "labels": submission.labels and [label.model_dump() for label in submission.labels],
     }
+    options = submission.options.model_dump(mode="json", exclude_none=True)
+    if options:  # a request without any has the digest that it had before there were options
+        sent["options"] = options
     return hashlib.sha256(json.dumps(sent).encode()).hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,25 +12,36 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from inbox import errors
 from inbox.api.linger import LingeringResponse, body_is_unread
 from inbox.errors import InboxError
 
 RETRY_AFTER_SECONDS = 5
+REFERENCE = "#/components/schemas/{model}"
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
-    errors.FileNotFound: HTTPStatus.NOT_FOUND,
+    errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.LabelSetNotFound: HTTPStatus.NOT_FOUND,
-    errors.FileNotCompleted: HTTPStatus.CONFLICT,
+    errors.FileNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    errors.MessageNotFound: HTTPStatus.NOT_FOUND,
+    errors.KeyNotFound: HTTPStatus.NOT_FOUND,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeMissing: HTTPStatus.FORBIDDEN,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.JobTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyFiles: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UploadStalled: HTTPStatus.REQUEST_TIMEOUT,
     errors.JobNotOver: HTTPStatus.CONFLICT,
+    errors.FileNotCompleted: HTTPStatus.CONFLICT,
+    errors.LinkExpired: HTTPStatus.GONE,
+    errors.PermanentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SubmissionInFlight: HTTPStatus.CONFLICT,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -46,12 +57,22 @@ TITLES = {
 SENTENCES: Mapping[type[InboxError], str] = {
     errors.StoreUnavailable: "The database does not answer at the moment; try again shortly.",
     errors.BlobsUnavailable: "The blob store does not answer at the moment; try again shortly.",
+    errors.Busy: "More documents are arriving at once than can be taken; try again shortly.",
     errors.NoSpace: "There is no room left for documents on the server.",
     errors.MigrationsMissing: "The database is not set up for this version.",
     errors.ConfigurationError: "The service is not configured correctly.",
     InboxError: "Something went wrong on our side.",
 }
 log = logging.getLogger(__name__)
+
+
+class ProblemItem(BaseModel):
+    """One of several things that are wrong, or the file that is."""
+
+    detail: str
+    code: str
+    file: int | None = Field(None, description="Which file of the request, counted from 1.")
+    field: str | None = Field(None, description="Which field or parameter.")
 
 
 class ProblemDetails(BaseModel):
@@ -62,14 +83,22 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str = Field(description="One sentence for people.")
     code: str = Field(description="Stable identifier for programs.")
+    errors: list[ProblemItem] = Field(
+        default=[], description="What is wrong with which file or field, where that can be told."
+    )
 
 
 def problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    items: Sequence[ProblemItem] = (),
 ) -> Response:
     """A problem document as a response."""
+    document = _details(status, code, detail).model_copy(update={"errors": list(items)})
     return Response(
-        _details(status, code, detail).model_dump_json(),
+        document.model_dump_json(exclude_none=True),
         status_code=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type=MEDIA_TYPE,
@@ -91,7 +120,10 @@ def responses(*kinds: type[InboxError]) -> dict[int | str, dict[str, Any]]:
             {
                 "description": _title(status),
                 "content": {
-                    MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema(), "examples": {}}
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": REFERENCE.format(model="ProblemDetails")},
+                        "examples": {},
+                    }
                 },
             },
         )
@@ -102,7 +134,18 @@ def responses(*kinds: type[InboxError]) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem document."""
+    """Answer every error of `app` with a problem document, and describe what that is."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        described = plain()
+        schema = ProblemDetails.model_json_schema(ref_template=REFERENCE)
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(schema.pop("$defs", {}))
+        schemas["ProblemDetails"] = schema
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
     app.add_exception_handler(InboxError, _on_inbox_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -117,23 +160,53 @@ def _on_inbox_error(request: Request, error: Exception) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", error.code, error)
         detail = _sentence(type(error)) or SENTENCES[InboxError]
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.retry else {}
-    answer = problem(status, error.code, detail, retry)
+    answer = problem(status, error.code, detail, _headers(error), _items(error))
     return LingeringResponse(answer) if body_is_unread(request) else answer
+
+
+def _headers(error: InboxError) -> dict[str, str]:
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="document-inbox"'}
+    if isinstance(error, errors.RateLimited):
+        return {"Retry-After": str(error.after)}
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.retry else {}
+
+
+def _items(error: InboxError) -> list[ProblemItem]:
+    if isinstance(error, errors.FileTooLarge) and error.file is not None:
+        return [ProblemItem(detail=str(error), code=error.code, file=error.file)]
+    return []
 
 
 def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    wrong = "; ".join(
-        f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()
-    )
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, errors.InvalidRequest.code, wrong)
+    code = errors.InvalidRequest.code
+    items = [
+        ProblemItem(detail=each["msg"], code=code, field=".".join(map(str, each["loc"][1:])))
+        for each in error.errors()
+    ]
+    wrong = "; ".join(f"{item.field}: {item.detail}" for item in items)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, wrong, items=items)
 
 
-def _on_http_error(_request: Request, error: Exception) -> Response:
+def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's, for a body that is not JSON
+        return problem(422, errors.InvalidRequest.code, str(error.detail))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     code = HTTPStatus(error.status_code).name.lower()
-    return problem(error.status_code, code, str(error.detail), error.headers)
+    return problem(error.status_code, code, str(error.detail), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path: each has a route of its own, which knows of no other."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _on_disconnect(_request: Request, _error: Exception) -> Response:

@@ -1,10 +1,10 @@
-"""The routes: one call of the door each."""
+"""The routes of jobs: one call of the door each."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
+import re
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,14 +12,18 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 import anyio
-from fastapi import APIRouter, Depends, Query, Request, Response, status
-from pydantic import Field
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from inbox.api.describe import SUBMIT_BODY, SUBMIT_RESPONSES
+from inbox.api.auth import Caller, Known
+from inbox.api.describe import JOB_RESPONSES, SUBMIT_BODY, SUBMIT_RESPONSES
+from inbox.api.door import Door
 from inbox.api.estimate import estimate_seconds
 from inbox.api.idempotency import HashingBlobs, digest_of, key_of
+from inbox.api.limits import Intake
+from inbox.api.lookout import Lookout, News
 from inbox.api.problems import problem, responses
+from inbox.api.query import Moment, links, read_cursor, write_cursor
 from inbox.api.uploads import Submission, receive
 from inbox.errors import (
     ConfigurationError,
@@ -31,40 +35,18 @@ from inbox.errors import (
     StoreUnavailable,
     TransientError,
 )
-from inbox.model import Job, JobStatus, JobSummary, Reservation, ReservationState, Value
+from inbox.interface import Accepted, Deleted, JobFilter, JobList, Taken, Watched
+from inbox.model import Job, JobStatus, Reservation, ReservationState, Value
 from inbox.service import Inbox
 
 POLL_SECONDS = 2
+MOST_WAIT_SECONDS = 60
 DISTRIBUTION = "document-inbox"
+ETAG = re.compile(r'W/"(\d{1,9})"')
+NO_NUL = r"^[^\x00]*$"
 log = logging.getLogger(__name__)
 router = APIRouter()
-
-
-class Accepted(Value):
-    """A job that was taken in."""
-
-    job_id: UUID
-    status: JobStatus
-    message: str
-    total_files: int
-    status_endpoint: str = Field(description="Where to ask for the job; also in `Location`.")
-    estimated_time_seconds: int = Field(
-        description="A rough guess from the number and size of the files and the jobs ahead."
-    )
-
-
-class JobList(Value):
-    """Some jobs, newest first."""
-
-    jobs: tuple[JobSummary, ...]
-    next_cursor: str | None = Field(description="Give it back as `cursor` for the next ones.")
-
-
-class Deleted(Value):
-    """The receipt for a job that was forgotten."""
-
-    job_id: UUID
-    deleted_at: datetime
+public = APIRouter()  # what needs no credentials
 
 
 class Health(Value):
@@ -75,15 +57,6 @@ class Health(Value):
     version: str
 
 
-def the_inbox(request: Request) -> Inbox:
-    """The inbox that the application opened."""
-    inbox: Inbox = request.app.state.inbox
-    return inbox
-
-
-Door = Annotated[Inbox, Depends(the_inbox)]
-
-
 @router.post(
     "/classify-documents-async",
     status_code=status.HTTP_202_ACCEPTED,
@@ -91,25 +64,26 @@ Door = Annotated[Inbox, Depends(the_inbox)]
     responses=SUBMIT_RESPONSES,
     summary="Send documents to be read and classified",
 )
-async def submit(request: Request, response: Response, inbox: Door) -> Accepted:
+async def submit(request: Request, response: Response, inbox: Door, caller: Known) -> Accepted:
     """Stores the files, queues one job for them and answers at once.
 
     With an `Idempotency-Key` the request may be repeated: the same files are the same job.
     """
+    intake: Intake = request.app.state.intake
     key, job_id = key_of(request), uuid4()
-    if key is not None:
-        reservation = await run_in_threadpool(inbox.reserve, key, job_id)
-        if reservation.state == ReservationState.DONE:
-            return await _repeated(request, response, inbox, reservation)
-    try:
-        submission = await receive(request, inbox.blobs, inbox.settings, job_id)
-        ahead = await run_in_threadpool(_files_ahead, inbox)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await run_in_threadpool(_discard, inbox, job_id, key)
-        raise
-    job = await run_in_threadpool(_queue, inbox, job_id, submission, key)
-    return _accepted(response, job, _estimate(inbox, submission, ahead))
+    async with intake.place():
+        if key is not None:
+            reservation = await run_in_threadpool(inbox.reserve, key, job_id, caller.owner)
+            if reservation.state == ReservationState.DONE:
+                return await _repeated(request, response, inbox, reservation)
+        try:
+            submission = await receive(request, inbox.blobs, inbox.settings, job_id)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(_discard, inbox, job_id, key, caller)
+            raise
+        taken = await run_in_threadpool(_queue, inbox, job_id, submission, key, caller)
+    return _accepted(response, taken.job, _estimate(inbox, submission, taken.files_ahead))
 
 
 async def _repeated(
@@ -118,7 +92,7 @@ async def _repeated(
     """The job that this key stands for, if the request is the same."""
     submission = await receive(request, HashingBlobs(), inbox.settings, done.job_id)
     if digest_of(submission) != done.request_sha256:
-        raise IdempotencyConflict("this Idempotency-Key was used for other files or labels")
+        raise IdempotencyConflict("this Idempotency-Key was used for another request")
     job = await run_in_threadpool(inbox.get, done.job_id)
     return _accepted(response, job, 0 if job.status.terminal else POLL_SECONDS)
 
@@ -137,28 +111,82 @@ def _accepted(response: Response, job: Job, estimate: int) -> Accepted:
     )
 
 
-def _queue(inbox: Inbox, job_id: UUID, submission: Submission, key: str | None) -> Job:
+def _queue(
+    inbox: Inbox, job_id: UUID, submission: Submission, key: str | None, caller: Caller
+) -> Taken:
     reservation = None if key is None else (key, digest_of(submission))
     try:
-        return inbox.submit(job_id, submission.uploads, submission.labels, reservation=reservation)
+        sealed = inbox.seal(job_id, submission.passwords)
+        return inbox.accept(
+            job_id,
+            submission.uploads,
+            submission.labels,
+            caller.owner,
+            reservation,
+            options=submission.options,
+            sealed=sealed,
+        )
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay
     except InboxError:
-        _discard(inbox, job_id, key)
+        _discard(inbox, job_id, key, caller)
         raise
 
 
-def _discard(inbox: Inbox, job_id: UUID, key: str | None) -> None:
+def _discard(inbox: Inbox, job_id: UUID, key: str | None, caller: Caller) -> None:
     inbox.blobs.delete_job(job_id)
     if key is not None:
         with suppress(InboxError):  # else the key is free when its reservation lapses
-            inbox.abandon(key, job_id)
+            inbox.abandon(key, job_id, caller.owner)
 
 
-@router.get("/job/{job_id}", responses=responses(JobNotFound, InvalidRequest, StoreUnavailable))
-def get_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+@router.get("/job/{job_id}", response_model=Job, responses=JOB_RESPONSES)
+async def get_job(
+    *,
+    job_id: UUID,
+    request: Request,
+    response: Response,
+    inbox: Door,
+    caller: Known,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=MOST_WAIT_SECONDS,
+            description="Seconds to wait until the job is over; with If-None-Match until it "
+            "has changed.",
+        ),
+    ] = 0,
+    if_none_match: Annotated[
+        str, Header(description="An ETag of before: 304 where nothing has changed.")
+    ] = "",
+) -> Job | Response:
     """One job: its status, its progress and the results of the files that are over."""
-    return _fresh(inbox.get(job_id), response)
+    known = _known_event(if_none_match)
+    found = await run_in_threadpool(inbox.watch, job_id, caller.client_id, known)
+    until = time.monotonic() + wait
+    lookout: Lookout = request.app.state.lookout
+    while _is_waited_for(found, known) and (left := until - time.monotonic()) > 0:
+        if await lookout.news(job_id, found.event, left) is News.CLOSING:
+            break
+        found = await run_in_threadpool(inbox.watch, job_id, caller.client_id, known)
+    headers = {"ETag": f'W/"{found.event}"', "Cache-Control": "private, no-cache"}
+    if found.job is None:
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    response.headers.update(headers)
+    if not found.status.terminal:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+    return found.job
+
+
+def _is_waited_for(found: Watched, known: int | None) -> bool:
+    return not found.status.terminal if known is None else found.job is None
+
+
+def _known_event(header: str) -> int | None:
+    """The number in an ETag of ours; of several the last."""
+    numbers = ETAG.findall(header)
+    return int(numbers[-1]) if numbers else None
 
 
 @router.post(
@@ -166,9 +194,9 @@ def get_job(job_id: UUID, response: Response, inbox: Door) -> Job:
     status_code=status.HTTP_202_ACCEPTED,
     responses=responses(JobNotFound, InvalidRequest, StoreUnavailable),
 )
-def cancel_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+def cancel_job(job_id: UUID, response: Response, inbox: Door, caller: Known) -> Job:
     """Asks for a job to be cancelled; one that is over stays as it is."""
-    return _fresh(inbox.cancel(job_id), response)
+    return _fresh(inbox.stated(inbox.cancel(job_id, caller.client_id)), response)
 
 
 @router.post(
@@ -176,38 +204,77 @@ def cancel_job(job_id: UUID, response: Response, inbox: Door) -> Job:
     status_code=status.HTTP_202_ACCEPTED,
     responses=responses(JobNotFound, InvalidRequest, StoreUnavailable),
 )
-def retry_job(job_id: UUID, response: Response, inbox: Door) -> Job:
+def retry_job(job_id: UUID, response: Response, inbox: Door, caller: Known) -> Job:
     """Tries the failed and cancelled files of a job that is over once more."""
-    return _fresh(inbox.retry(job_id), response)
+    return _fresh(inbox.stated(inbox.retry(job_id, caller.client_id)), response)
 
 
 @router.delete(
     "/job/{job_id}",
     responses=responses(JobNotFound, JobNotOver, InvalidRequest, StoreUnavailable),
 )
-def delete_job(job_id: UUID, inbox: Door) -> Deleted:
-    """Forgets a job that is over, with its files and results."""
-    inbox.delete(job_id)
-    return Deleted(job_id=job_id, deleted_at=datetime.now(UTC))
-
-
-@router.get("/jobs", responses=responses(InvalidRequest, StoreUnavailable))
-def list_jobs(
-    response: Response,
-    inbox: Door,
-    status: JobStatus | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> JobList:
-    """Jobs, newest first."""
-    response.headers["Cache-Control"] = "no-store"
-    before = None if cursor is None else _read_cursor(cursor)
-    jobs = inbox.list(status=status, before=before, limit=limit + 1)
-    following = _write_cursor(jobs[limit - 1]) if len(jobs) > limit else None
-    return JobList(jobs=jobs[:limit], next_cursor=following)
+def delete_job(job_id: UUID, inbox: Door, caller: Known) -> Deleted:
+    """Forgets a job that is over, with its files and results, and gives a receipt."""
+    removed = inbox.delete(job_id, caller.client_id)
+    return Deleted(job_id=job_id, deleted_at=datetime.now(UTC), blobs_removed=removed)
 
 
 @router.get(
+    "/jobs",
+    responses={
+        **responses(InvalidRequest, StoreUnavailable),
+        200: {
+            "headers": {
+                "Link": {
+                    "description": "RFC 8288 links to the first and the next page.",
+                    "schema": {"type": "string"},
+                }
+            }
+        },
+    },
+)
+def list_jobs(
+    *,
+    request: Request,
+    response: Response,
+    inbox: Door,
+    caller: Known,
+    status: Annotated[
+        list[JobStatus] | None, Query(max_length=5, description="One or more of them.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        Query(min_length=1, max_length=64, pattern=NO_NUL, description="A file has this label."),
+    ] = None,
+    needs_review: Annotated[
+        bool | None, Query(description="Whether a file is marked for review.")
+    ] = None,
+    failed_files: Annotated[bool | None, Query(description="Whether a file failed.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Not before then.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Before then.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=200, description="`next_cursor` of the page before.")
+    ] = None,
+) -> JobList:
+    """Jobs, newest first, that fit all the filters that are given."""
+    wanted = JobFilter(
+        status=tuple(status) if status else None,
+        label=label,
+        needs_review=needs_review,
+        failed_files=failed_files,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    before = None if cursor is None else read_cursor(cursor)
+    jobs = inbox.find(wanted, client_id=caller.client_id, before=before, limit=limit + 1)
+    following = write_cursor(jobs[limit - 1]) if len(jobs) > limit else None
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Link"] = links(request.url.path, request.query_params, following)
+    return JobList(jobs=jobs[:limit], next_cursor=following)
+
+
+@public.get(
     "/healthz",
     response_model=Health,
     responses=responses(StoreUnavailable),
@@ -222,22 +289,11 @@ def health(inbox: Door) -> Health | Response:
     return Health(status="ok", database="ok", version=version(DISTRIBUTION))
 
 
-@router.get("/", include_in_schema=False)
-def root() -> dict[str, str]:
-    """Where to go from here."""
-    return {"name": DISTRIBUTION, "version": version(DISTRIBUTION), "docs": "/docs"}
-
-
 def _fresh(job: Job, response: Response) -> Job:
     response.headers["Cache-Control"] = "no-store"
     if not job.status.terminal:
         response.headers["Retry-After"] = str(POLL_SECONDS)
     return job
-
-
-def _files_ahead(inbox: Inbox) -> int:
-    waiting = inbox.list(status=JobStatus.PENDING, limit=200)
-    return sum(job.total_files - job.processed_files for job in waiting)
 
 
 def _estimate(inbox: Inbox, submission: Submission, ahead: int) -> int:
@@ -248,17 +304,3 @@ def _estimate(inbox: Inbox, submission: Submission, ahead: int) -> int:
 
 def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
-
-
-def _write_cursor(job: JobSummary) -> str:
-    text = f"{job.created_at.isoformat()}|{job.job_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        created_at, _, job_id = base64.urlsafe_b64decode(padded.encode()).decode().partition("|")
-        return datetime.fromisoformat(created_at), UUID(job_id)
-    except (ValueError, binascii.Error):
-        raise InvalidRequest("this cursor is not one of ours; take it from `next_cursor`") from None

@@ -5,13 +5,15 @@ At most a piece of one file is in memory at any time, and nothing is written but
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import anyio
 from fastapi import Request
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -28,8 +30,9 @@ from inbox.errors import (
     TooManyFiles,
     UploadStalled,
 )
-from inbox.model import Label, Upload
+from inbox.model import JobOptions, Label, Upload
 from inbox.names import UNNAMED, display_name
+from inbox.sealing import checked as checked_passwords
 from inbox.settings import Settings
 
 FILE_FIELDS = {"files", "file", "files[]"}
@@ -42,10 +45,12 @@ IDLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a request brought: files that are stored, and labels that are valid."""
+    """What a request brought: files that are stored, labels and options that are valid."""
 
     uploads: tuple[Upload, ...]
     labels: tuple[Label, ...] | None
+    options: JobOptions = field(default_factory=JobOptions)
+    passwords: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def size(self) -> int:
@@ -114,6 +119,8 @@ class _Intake:
         self._blobs, self._settings, self._job_id = blobs, settings, job_id
         self._uploads: list[Upload] = []
         self._labels: tuple[Label, ...] | None = None
+        self._passwords: list[str] = []
+        self._options: JobOptions | None = None
         self._fields = 0
         self._job_bytes = 0
         self._part: Part | None = None
@@ -137,7 +144,13 @@ class _Intake:
         """What came in all."""
         if not self._uploads:
             raise NoFiles("the request brings no file; send at least one in the field `files`")
-        return Submission(tuple(self._uploads), self._labels)
+        passwords = checked_passwords(self._passwords)
+        return Submission(
+            tuple(self._uploads),
+            self._labels,
+            options=self._options or JobOptions(),
+            passwords=passwords,
+        )
 
     async def abandon(self) -> None:
         """Drop a file that is not whole."""
@@ -171,7 +184,8 @@ class _Intake:
             limit = self._settings.max_file_bytes
             raise FileTooLarge(
                 f"file {len(self._uploads) + 1} is too large; "
-                f"one file may have {limit} bytes at most"
+                f"one file may have {limit} bytes at most",
+                len(self._uploads) + 1,
             )
         if self._job_bytes > self._settings.max_job_bytes:
             raise _job_too_large(self._settings)
@@ -202,6 +216,12 @@ class _Intake:
                 f"the field `{field}` holds text where a file is expected; "
                 f"with curl write -F '{field}=@path', with the @"
             )
+        if field == "passwords":
+            self._passwords += passwords_of(value)
+        if field == "options":
+            if self._options is not None:
+                raise InvalidRequest("send the field `options` once, as a JSON object")
+            self._options = options_of(value)
         if field != "labels":
             return
         if self._labels is not None:
@@ -264,6 +284,46 @@ def labels_of(text: str) -> tuple[Label, ...] | None:
         return None
     labels: Sequence[Label] = parse_labels(text)
     return tuple(labels)
+
+
+def passwords_of(value: bytes) -> list[str]:
+    """What a form field holds: one password, or a JSON list of them.
+
+    Raises:
+        InvalidRequest: it is neither. The message does not repeat it.
+    """
+    try:
+        text = value.decode("utf-8")
+        found = json.loads(text) if text.startswith("[") else [text]
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise InvalidRequest("the passwords are not a JSON list of texts")
+    return [each for each in found if each]
+
+
+def options_of(value: bytes) -> JobOptions:
+    """The options that a caller wrote.
+
+    Raises:
+        InvalidRequest: they cannot be used, or one of them is not known.
+    """
+    known = JobOptions.model_fields
+    if not value.strip():
+        return JobOptions()
+    try:
+        written = json.loads(value)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the field `options` is not JSON") from None
+    if not isinstance(written, dict) or not written.keys() <= known.keys():
+        raise InvalidRequest(f"`options` is a JSON object with these names: {', '.join(known)}")
+    try:
+        return JobOptions.model_validate(written)
+    except ValidationError as failure:
+        wrong = sorted({str(each["loc"][0]) for each in failure.errors() if each["loc"]})
+        raise InvalidRequest(
+            f"`options` has values that cannot be used: {', '.join(wrong)}"
+        ) from None
 
 
 def _is_file(part: Part) -> bool:

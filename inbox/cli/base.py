@@ -58,6 +58,10 @@ app = typer.Typer(
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, and nothing else.")
 ]
+Passwords = Annotated[
+    list[str] | None,
+    typer.Option("--password", help="Opens locked files; may be given several times."),
+]
 LabelsText: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -165,8 +165,10 @@ def check_reading(settings: Settings) -> Check:
     with tempfile.TemporaryDirectory() as folder, Reader(settings) as reader:
         page = _picture(Path(folder) / "word.png")
         document = reader.read(page)
+        ways = " and ".join(reader.without_network)
+    isolated = f"without network ({ways})" if ways else "not kept from the network by this system"
     if WORD in document.text.upper():
-        return Check("reading", ok=True, found=f"{name} reads")
+        return Check("reading", ok=True, found=f"{name} reads, {isolated}")
     remedy = "check INBOX_OCR_ENGINE, INBOX_OCR_LANGUAGES and INBOX_TESSDATA_DIR"
     return Check("reading", ok=False, found=f"{name} does not read a plain word", remedy=remedy)
 

@@ -90,7 +90,8 @@ def follow(client: httpx.Client, job_id: UUID, watch: Callable[[], None]) -> Job
 
 def compare(samples: Sequence[Sample], job: Job) -> list[str]:
     """A sentence for each sample that ended otherwise than expected."""
-    results = () if job.result is None else job.result.results
+    found = () if job.result is None else job.result.results
+    results = [result for result in found if result.parent_id is None]
     return [
         f"{result.filename}: {outcome(result)} instead of {sample.label or sample.error_code}"
         for sample, result in zip(samples, results, strict=True)

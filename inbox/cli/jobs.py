@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 import typer
 
 from inbox.blobs import Blobs, blob_key
-from inbox.cli.base import AsJson, LabelsText, app, note, say, say_json, settings
+from inbox.cli.base import AsJson, LabelsText, Passwords, app, note, say, say_json, settings
 from inbox.cli.follow import watch_job
 from inbox.cli.paths import find_files
 from inbox.cli.show import jobs_table, output, show_job
@@ -30,6 +31,7 @@ def submit(
         typer.Argument(metavar="PATH", help="Files, or folders to take all files from."),
     ],
     labels: LabelsText = None,
+    password: Passwords = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +41,7 @@ def submit(
     chosen = parse_labels(labels) if labels else None
     files = find_files(paths)
     with Inbox(settings()) as inbox:
-        job = send(inbox, files, chosen)
+        job = send(inbox, files, chosen, password or ())
         if wait:
             if not as_json:
                 note(f"job {job.job_id}: {job.total_files} files")
@@ -116,22 +118,29 @@ def jobs(
         say("no jobs")
 
 
-def send(inbox: Inbox, files: list[Path], labels: tuple[Label, ...] | None = None) -> Job:
+def send(
+    inbox: Inbox,
+    files: list[Path],
+    labels: tuple[Label, ...] | None = None,
+    passwords: Sequence[str] = (),
+) -> Job:
     """Copy files into the blob store and queue them as one job.
 
     Raises:
+        ConfigurationError: there are passwords, and no key to seal them with.
         TooManyFiles, FileTooLarge, JobTooLarge: more than the settings allow.
         InvalidRequest: a file cannot be read.
         BlobsUnavailable, NoSpace, StoreUnavailable: nothing was queued.
     """
     _check_sizes(files, inbox.settings)
     job_id = uuid4()
+    sealed = inbox.seal(job_id, passwords)
     try:
         uploads = [
             _store(inbox.blobs, blob_key(job_id, number), path)
             for number, path in enumerate(files, start=1)
         ]
-        return inbox.submit(job_id, uploads, labels)
+        return inbox.submit(job_id, uploads, labels, sealed=sealed)
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay
     except BaseException:

@@ -91,4 +91,6 @@ def _remark(result: FileResult) -> Text:
     if result.needs_review:
         reasons = ", ".join(result.review_reasons)
         return Text(printable(f"review: {reasons}" if reasons else "review"), style="yellow")
+    if result.details.children:
+        return Text(f"{result.details.children} inside")
     return Text("")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +16,7 @@ from inbox.cli.base import (
     AsJson,
     Exit,
     LabelsText,
+    Passwords,
     app,
     complain,
     exit_code,
@@ -25,7 +27,7 @@ from inbox.cli.base import (
 )
 from inbox.cli.paths import find_files, shown
 from inbox.errors import InboxError, InvalidRequest
-from inbox.extract import Reader
+from inbox.extract import Output, Reader, output_of
 from inbox.model import Classification, Document, Label, Page, Problem
 from inbox.worker import problem_of
 
@@ -33,14 +35,42 @@ from inbox.worker import problem_of
 @app.command()
 def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A document.")],
+    *,
+    password: Passwords = None,
     as_json: AsJson = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            help="text with page breaks, markdown, words (JSON with the box of each word), or pdf "
+            "(the scan with its words, to be searched).",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("-o", "--to", metavar="PATH", help="Where to write the output.")
+    ] = None,
+    languages: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Languages of scans, as in eng+deu.")
+    ] = None,
 ) -> None:
     """Read one file and print its text, page by page. Needs no server and no database."""
     try:
         if not file.is_file():
             raise InvalidRequest(f"there is no file {shown(file)}")
+        form = _form(output, to, as_json=as_json)
         with Reader(settings()) as reader:
-            document = _read(reader, file)
+            secrets = password or ()
+            if form is not None:
+                rendered = _opened(
+                    lambda: reader.render(
+                        file, form, name=file.name, languages=languages, passwords=secrets
+                    )
+                )
+                _write(rendered, to)
+                return
+            document = _opened(
+                lambda: reader.read(file, name=file.name, languages=languages, passwords=secrets)
+            )
     except InboxError as error:
         if not as_json:
             raise
@@ -83,6 +113,7 @@ def classify(
 
 
 Outcome = tuple[Document, Classification] | Problem
+Answer = TypeVar("Answer")
 
 
 class _Trip:
@@ -113,9 +144,49 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _read(reader: Reader, path: Path, abort: threading.Event | None = None) -> Document:
+def _form(output: str | None, to: Path | None, *, as_json: bool) -> Output | None:
+    """The form asked for; None for pages with headings on the screen."""
+    if output is None and to is None:
+        return None
+    form = output_of(output or "text")
+    if as_json:
+        raise InvalidRequest("--json and --output exclude each other; for JSON: --output words")
+    if form == "pdf" and to is None and sys.stdout.isatty():
+        raise InvalidRequest("a PDF is not for the screen; name a file with -o")
+    return form
+
+
+def _write(content: bytes, to: Path | None) -> None:
+    """To a file, which appears whole or not at all; else to the standard output."""
+    if to is None and sys.stdout.isatty():
+        say(printable(content.decode(), keep="\n\t\f"))
+        return
+    if to is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    part = to.with_name(f".{to.name}.part")
     try:
-        return reader.read(path, name=path.name, abort=abort)
+        part.write_bytes(content)
+        part.replace(to)
+    except OSError as failure:
+        part.unlink(missing_ok=True)
+        raise InvalidRequest(f"the output cannot be written: {failure.strerror}") from None
+
+
+def _read(
+    reader: Reader,
+    path: Path,
+    abort: threading.Event | None = None,
+    passwords: Sequence[str] = (),
+) -> Document:
+    return _opened(lambda: reader.read(path, name=path.name, abort=abort, passwords=passwords))
+
+
+def _opened(call: Callable[[], Answer]) -> Answer:
+    try:
+        return call()
     except OSError as failure:
         raise InvalidRequest(f"the file cannot be opened: {failure.strerror}") from None
 

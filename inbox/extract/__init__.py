@@ -6,27 +6,42 @@ see the table in `inbox.extract.work`.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from inbox.errors import EmptyFile, ReaderCrashed
+from inbox.errors import EmptyFile, NoSpace, ReaderCrashed
+from inbox.extract import legacy, outputs, sniff
+from inbox.extract.containers import Taken
 from inbox.extract.fan import Fan
+from inbox.extract.ocr import tessdata
 from inbox.extract.office import SILENCE
-from inbox.extract.options import Options
-from inbox.extract.plan import Plan, settle
+from inbox.extract.options import Ladder, Options, Shape, Unpacking
+from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
+from inbox.extract.plan import Plan, settle, without
+from inbox.extract.recipe import recipe
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots, processors
+from inbox.extract.watch import Watcher
+from inbox.extract.worded import WordedPage, worded
 from inbox.extract.work import ELSEWHERE
 from inbox.model import Document
 
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
-__all__ = ["Reader"]
+__all__ = [
+    "MEDIA_TYPES", "Output", "Reader", "Taken", "Unpacking", "Watcher", "WordedPage", "output_of",
+    "recipe",
+]  # fmt: skip
+
+_TAKEN = TypeAdapter(list[Taken])
 
 _ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
@@ -37,6 +52,9 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     **SILENCE,
 }
+
+
+_WRONG_FORM = "The reading process gave an answer of the wrong form."
 
 
 class _Planned(BaseModel):
@@ -67,9 +85,17 @@ class Reader:
         )
         self._slots = Slots(settings.page_concurrency or processors())
         # Two, so that the many files that do not need the large libraries never carry them.
-        self._light, self._office = (
-            Sandbox("inbox.extract.work:work", warm, self._argument, _ENVIRONMENT)
-            for warm in ("inbox.extract.work:warm_light", "inbox.extract.work:warm_office")
+        task, converts = "inbox.extract.work:work", legacy.program() is not None
+        self._light = Sandbox(task, "inbox.extract.work:warm_light", self._argument, _ENVIRONMENT)
+        self._office = Sandbox(
+            task,
+            "inbox.extract.work:warm_office",
+            self._argument,
+            _ENVIRONMENT,
+            local_sockets=converts,  # LibreOffice is several processes
+        )
+        self._office_limits = self._limits.model_copy(
+            update={"processes": converts or self._limits.processes}
         )
 
     def read(
@@ -77,8 +103,14 @@ class Reader:
         path: Path,
         *,
         name: str | None = None,
+        languages: str | None = None,
+        ladder: Ladder | None = None,
+        shape: Shape = "plain",
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
+        unpack: Unpacking | None = None,
+        passwords: Sequence[str] = (),
+        watcher: Watcher | None = None,
     ) -> Document:
         """The text of the file at `path`, whose type is told by its content.
 
@@ -88,8 +120,18 @@ class Reader:
             path: the file.
             name: what the file is called, where `path` does not say; a name that claims a format
                 which plain text cannot have is an error.
+            languages: the languages of scanned pages, as in "eng+deu"; None for those of the
+                settings.
+            ladder: how much is tried with pages that are hard to read; None for what the settings
+                say.
+            shape: "markdown" for text with its headings, lists and tables marked, where the format
+                has them; "words" for pages (`WordedPage`) that tell where each word stands.
             abort: set from another thread to stop reading.
             on_page: told, from one thread at a time, how many pages are done, and of how many.
+            unpack: how far files inside the file are looked for; None: archives are refused, and
+                what is inside mail is read with it.
+            passwords: tried where the file is locked; only the child that reads it sees them.
+            watcher: told of every page that is read, and asked for those that it knows.
 
         Raises:
             EmptyFile: the file has no bytes.
@@ -98,10 +140,12 @@ class Reader:
             TypeMismatch: it is plain text, and `name` claims a format that is not.
             DecompressionBomb: it is built to become enormous when it is opened.
             XmlDtdForbidden: it is XML with a document type of its own.
-            EncryptedFile: it does not open without a password.
+            EncryptedFile: it does not open without a password, nor with any given.
+            TooDeep, TooManyEntries, ContainerTooLarge: there is more inside than `unpack` allows.
             TooManyPages: it has more pages than the settings allow.
             ReadTimeout: no page could be read in the time that the settings allow.
             ReaderCrashed: it takes more memory than allowed, or a library died of it.
+            UnsupportedLanguage: one of `languages` is not installed here.
             NoSpace: the disk is full.
             JobCancelled: `abort` was set.
             ConfigurationError: the OCR engine or a language is missing.
@@ -109,41 +153,186 @@ class Reader:
         """
         if path.stat().st_size == 0:
             raise EmptyFile("The file has no bytes.")
+        changed: dict[str, Any] = {"shape": shape, "unpack": unpack}
+        if languages is not None:
+            changed["ocr_languages"] = tessdata.checked(languages, self._options.tessdata_dir)
+        if ladder is not None:
+            changed["ocr_ladder"] = ladder
+        options = self._options.model_copy(update=changed)
         end = time.monotonic() + self._seconds
-        planned = self._plan(path, name, end, abort)
+        secret = {"passwords": list(passwords)} if passwords else None
+        argument = {"options": options.model_dump(mode="json"), "name": name}
+        planned = self._plan(path, argument, secret=secret, end=end, abort=abort)
         plan = planned.plan
         fan = Fan(
             self._light,
             self._slots,
             path,
-            self._options,
+            options,
             limits=self._limits,
             page_seconds=self._page_seconds,
             end=end,
             abort=abort,
+            secret=secret,
+            watcher=watcher,
         )
+        wanted = {page.place + 1 for batch in plan.batches for page in batch.pages}
+        if watcher is not None:
+            known = watcher.known(recipe(options), wanted)
+            fan.found |= {number - 1: page for number, page in known.items()}
+            plan = without(plan, known)
         fan.read(plan, on_page)
         return Document(
             media_type=planned.media_type,
             pages=tuple(settle(plan, fan.found, fan.failed)),
+            children=plan.inside,
+            container=plan.container,
         )
 
-    def _plan(self, path: Path, name: str | None, end: float, abort: Signal | None) -> _Planned:
+    def render(
+        self,
+        path: Path,
+        output: Output,
+        *,
+        name: str | None = None,
+        languages: str | None = None,
+        abort: Signal | None = None,
+        on_page: Callable[[int, int], None] | None = None,
+        passwords: Sequence[str] = (),
+    ) -> bytes:
+        """The file at `path` in another form.
+
+        Args:
+            path: the file.
+            output: "text": plain text in UTF-8, pages parted by form feeds; "markdown"; "words":
+                JSON with the box of each word; "pdf": the same pages, with the words of scanned
+                ones invisible where they stand. `MEDIA_TYPES` has the media type of each.
+            name: as for `read`.
+            languages: as for `read`.
+            abort: as for `read`.
+            on_page: as for `read`.
+            passwords: as for `read`.
+
+        Raises:
+            UnsupportedOutput: a searchable PDF of what is neither a PDF nor a picture.
+            InboxError: as for `read`.
+        """
+        document = self.read(
+            path,
+            name=name,
+            languages=languages,
+            shape=outputs.SHAPES[output],
+            abort=abort,
+            on_page=on_page,
+            passwords=passwords,
+        )
+        match output:
+            case "text":
+                return outputs.text(document)
+            case "markdown":
+                return outputs.markdown(document)
+            case "words":
+                return outputs.words(document)
+        return self._searchable(path, document, abort, passwords)
+
+    def _searchable(
+        self, path: Path, document: Document, abort: Signal | None, passwords: Sequence[str]
+    ) -> bytes:
+        outputs.refuse_pdf_of(document.media_type)
+        pages = [worded(page) for page in document.pages]
+        if document.media_type == sniff.PDF and not any(len(p.words) > p.from_layer for p in pages):
+            return path.read_bytes()
+        answer = self._light.run(
+            path,
+            self._argument | {"searchable": [page.model_dump(mode="json") for page in pages]},
+            limits=self._limits,
+            seconds=self._seconds,
+            abort=abort,
+            secret={"passwords": list(passwords)} if passwords else None,
+        )
+        try:
+            return base64.b64decode(answer, validate=True)
+        except (ValueError, TypeError):
+            raise ReaderCrashed(_WRONG_FORM) from None
+
+    @contextlib.contextmanager
+    def unpack(
+        self,
+        path: Path,
+        limits: Unpacking,
+        *,
+        passwords: Sequence[str] = (),
+        abort: Signal | None = None,
+    ) -> Iterator[tuple[list[Taken], IO[bytes]]]:
+        """The files inside the file at `path`: what they are, and where their bytes are.
+
+        Args:
+            path: the container.
+            limits: how much may be inside.
+            passwords: tried where it is locked.
+            abort: set from another thread to stop.
+
+        Raises:
+            TooManyEntries, ContainerTooLarge: there is more inside than the limits allow.
+            DecompressionBomb: it is built to become enormous when it is opened.
+            EncryptedFile, CorruptFile, ReadTimeout, ReaderCrashed, NoSpace, JobCancelled: as for
+                `read`.
+        """
+        options = self._options.model_copy(update={"unpack": limits})
+        try:
+            output = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        except OSError:
+            raise NoSpace("No temporary file can be made.") from None
+        with output:
+            answer = self._light.run(
+                path,
+                {"options": options.model_dump(mode="json")},
+                limits=self._limits.model_copy(update={"file_bytes": limits.max_bytes + 1}),
+                seconds=self._seconds,
+                abort=abort,
+                secret={"passwords": list(passwords)} if passwords else None,
+                output=output.fileno(),
+            )
+            try:
+                taken = _TAKEN.validate_python(answer)
+            except ValueError:  # the child is not trusted to be well-behaved
+                raise ReaderCrashed(_WRONG_FORM) from None
+            yield taken, output
+
+    def _plan(
+        self,
+        path: Path,
+        argument: dict[str, Any],
+        *,
+        secret: dict[str, Any] | None,
+        end: float,
+        abort: Signal | None,
+    ) -> _Planned:
         answer: Any = None
-        for sandbox in (self._light, self._office):
+        for sandbox, limits in ((self._light, self._limits), (self._office, self._office_limits)):
             answer = sandbox.run(
                 path,
-                self._argument | {"name": name},
-                limits=self._limits,
+                argument,
+                limits=limits,
                 seconds=end - time.monotonic(),
                 abort=abort,
+                secret=secret,
             )
             if answer != ELSEWHERE:
                 break
         try:
             return _Planned.model_validate(answer)
         except ValueError:  # the child is not trusted to be well-behaved
-            raise ReaderCrashed("The reading process gave an answer of the wrong form.") from None
+            raise ReaderCrashed(_WRONG_FORM) from None
+
+    @property
+    def without_network(self) -> tuple[str, ...]:
+        """How the network is kept from the processes that read: "namespace", "filter", both, none.
+
+        Raises:
+            ConfigurationError: the processes cannot be started.
+        """
+        return self._light.without_network
 
     def close(self) -> None:
         """Stop the processes."""

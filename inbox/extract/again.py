@@ -5,6 +5,7 @@ from __future__ import annotations
 from inbox.extract import chars
 from inbox.extract.ocr import Line, Reading, rapid
 from inbox.extract.options import Options
+from inbox.extract.worded import WordedPage, on_page
 from inbox.model import Page, PageSource
 
 # Mean word confidence of the first engine under which a page is hard.
@@ -31,10 +32,13 @@ def better(first: Page, second: Reading) -> Page:
     text = chars.clean(second.text)
     if not text or second.worth <= before.worth:
         return first
-    return Page(
-        number=first.number,
-        text=text,
-        source=PageSource.OCR,
-        engine=rapid.NAME,
-        confidence=round(min(1.0, second.confidence), 4),
-    )
+    changed = {
+        "text": text,
+        "source": PageSource.OCR,
+        "engine": rapid.NAME,
+        "confidence": round(min(1.0, second.confidence), 4),
+    }
+    if isinstance(first, WordedPage):
+        # The words of the first engine are turned with the page; the second saw it as it is.
+        changed |= {"words": tuple(on_page(second)), "turn": 0}
+    return first.model_copy(update=changed)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 from inbox.errors import CorruptFile, DecompressionBomb, EncryptedFile, UnsupportedType
-from inbox.extract import markup
+from inbox.extract import markup, packages
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+ZIP = "application/zip"
 
 KINDS = {DOCX, PPTX, XLSX}
 
@@ -22,6 +26,8 @@ MAX_TOTAL_BYTES = 512 * 1024 * 1024
 # does no harm.
 MAX_RATIO = 250
 RATIO_FROM_BYTES = 16 * 1024 * 1024
+
+_HEADER_BYTES = 30  # of each member, before its name
 
 _MAIN_PARTS = {"word/document": DOCX, "ppt/presentation": PPTX, "xl/workbook": XLSX}
 _MAIN_TYPES = {
@@ -40,18 +46,54 @@ def media_type(data: bytes) -> str:
         DecompressionBomb: it is built to swell beyond all bounds.
         XmlDtdForbidden: its markup declares a document type.
         EncryptedFile: its members are locked with a password.
-        UnsupportedType: it is no office document.
+        UnsupportedType: it is a document of a kind that no reader is for.
+    """
+    with opened(data) as container:
+        if _is_archive(container):
+            return ZIP
+        _check_sizes(container)
+        kind = _kind(container)
+        if kind != packages.EPUB:  # web pages have a document type, and are no XML here
+            _check_markup(container)
+    return kind
+
+
+@contextlib.contextmanager
+def opened(data: bytes) -> Iterator[zipfile.ZipFile]:
+    """A zip file whose members lie beside each other.
+
+    Raises:
+        CorruptFile: it is damaged.
+        DecompressionBomb: its members share their bytes, or are beyond counting.
+        EncryptedFile: what is read of it is locked.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as opened:
-            _check_sizes(opened)
-            kind = _kind(opened)
-            _check_markup(opened)
+        with zipfile.ZipFile(io.BytesIO(data)) as container:
+            _check_places(container)
+            yield container
     except _UNREADABLE:
         raise CorruptFile("The zip container is damaged.") from None
     except RuntimeError:  # what zipfile raises where it lacks a password
         raise EncryptedFile("The zip container is locked with a password.") from None
-    return kind
+
+
+def _check_places(container: zipfile.ZipFile) -> None:
+    """Members that overlap make a small file of a large one again and again."""
+    members = sorted(container.infolist(), key=lambda member: member.header_offset)
+    if len(members) > MAX_MEMBERS:
+        raise DecompressionBomb("The zip container holds more than any real document.")
+    end = 0
+    for member in members:
+        if member.header_offset < end:
+            raise DecompressionBomb("The members of the zip container overlap.")
+        end = member.header_offset + _HEADER_BYTES + member.compress_size
+
+
+def _is_archive(container: zipfile.ZipFile) -> bool:
+    """Whether it is a parcel of files, and not one document or program that is packed so."""
+    names = set(container.namelist())
+    marks = {"[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF"}
+    return not names & marks and not any(name.startswith("word/") for name in names)
 
 
 def _check_sizes(opened: zipfile.ZipFile) -> None:
@@ -67,6 +109,9 @@ def _check_sizes(opened: zipfile.ZipFile) -> None:
 
 
 def _kind(opened: zipfile.ZipFile) -> str:
+    stated = packages.kind_of(opened)
+    if stated is not None:
+        return stated
     names = set(opened.namelist())
     if "[Content_Types].xml" in names:
         types = opened.read("[Content_Types].xml")
@@ -82,7 +127,7 @@ def _kind(opened: zipfile.ZipFile) -> str:
         )
     if any(name.startswith("word/") for name in names):
         raise CorruptFile("The office document has no table of contents.")
-    raise UnsupportedType("The file is a zip archive, which no reader is for.")
+    raise UnsupportedType("The file is packed as a zip, of a kind that no reader is for.")
 
 
 def _check_markup(opened: zipfile.ZipFile) -> None:

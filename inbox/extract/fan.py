@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -17,9 +17,11 @@ from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan
 from inbox.extract.sandbox import Limits, Sandbox, Signal
 from inbox.extract.slots import Slots
+from inbox.extract.watch import Nobody, Watcher
+from inbox.extract.worded import WordedPage
 from inbox.model import Page
 
-_PAGES = TypeAdapter(list[Page])
+_PAGES = TypeAdapter(list[Page | WordedPage])
 
 
 class Fan:
@@ -41,6 +43,8 @@ class Fan:
         page_seconds: float,
         end: float,
         abort: Signal | None,
+        secret: Mapping[str, object] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._slots = slots
@@ -52,6 +56,8 @@ class Fan:
         self._page_seconds = page_seconds
         self._end = end
         self._abort = abort
+        self._secret = secret
+        self._watcher = watcher
         self._lock = threading.Lock()
         self._broken: BaseException | None = None
         self.found: dict[int, Page] = {}
@@ -67,21 +73,25 @@ class Fan:
         Raises:
             InboxError: one that is not the file's own fault, or a cancelled job.
         """
+        tell, watcher = on_page or _nobody, self._watcher or Nobody()
         total = len(plan.pages)
         done = total - sum(len(batch.pages) for batch in plan.batches)
         waiting = deque(plan.batches)
-        if on_page is not None and done:
-            on_page(done, total)
+        if done:
+            tell(done, total)
+        if waiting:
+            watcher.begun(done, total)
 
         def work() -> None:
             nonlocal done
             try:
                 while (batch := self._next(waiting)) is not None:
-                    self._one(batch)
+                    pages = self._one(batch)
                     with self._lock:
                         done += len(batch.pages)
-                        if on_page is not None:
-                            on_page(done, total)
+                        by_now = done
+                        tell(done, total)
+                    watcher.found(pages, by_now, total)
             except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
                 with self._lock:
                     self._broken = self._broken or error
@@ -101,7 +111,7 @@ class Fan:
         with self._lock:
             return waiting.popleft() if waiting and self._broken is None else None
 
-    def _one(self, batch: Batch) -> None:
+    def _one(self, batch: Batch) -> list[Page]:
         """Read one batch, or note why not."""
         try:
             with self._slots.one(self._is_over):
@@ -111,10 +121,12 @@ class Fan:
         except PermanentError as error:
             with self._lock:
                 self.failed.append(error)
-            return
+            return []
         wanted = {page.place for page in batch.pages}
+        pages = [page for page in pages if page.number - 1 in wanted]
         with self._lock:
-            self.found |= {page.number - 1: page for page in pages if page.number - 1 in wanted}
+            self.found |= {page.number - 1: page for page in pages}
+        return pages
 
     def _again(self, batch: Batch, page: Page) -> Page:
         """The page as the second engine reads it, where the first found it hard."""
@@ -138,6 +150,7 @@ class Fan:
             seconds=min(seconds, left),
             abort=self,
             prepare=None if batch.first is None else "inbox.extract.ocr.rapid:load",
+            secret=self._secret,
         )
         try:
             return _PAGES.validate_python(answer)
@@ -146,3 +159,7 @@ class Fan:
 
     def _is_over(self) -> bool:
         return self.is_set() or time.monotonic() >= self._end
+
+
+def _nobody(_done: int, _total: int) -> None:
+    """Where nobody wants to know."""

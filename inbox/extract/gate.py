@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from inbox.errors import CorruptFile, EncryptedFile, TooManyPages
@@ -34,22 +36,20 @@ class Passed(NamedTuple):
     opened: Any
 
 
-def passed(data: bytes, max_pages: int) -> Passed:
-    """Open a PDF.
+def passed(data: bytes, max_pages: int, passwords: Sequence[str] = ()) -> Passed:
+    """Open a PDF, with the first of the passwords that does it where it is locked.
 
     Raises:
-        EncryptedFile: it does not open with the empty password.
+        EncryptedFile: it does not open with the empty password, nor with any given.
         CorruptFile: it does not open.
         TooManyPages: it has more pages than allowed.
     """
     import pikepdf
 
     try:
-        opened = pikepdf.open(io.BytesIO(data), inherit_page_attributes=False)
+        opened = _unlocked(data, passwords)
         there = places(opened, max_pages)
         count = len(opened.pages)
-    except pikepdf.PasswordError:
-        raise EncryptedFile("The PDF is locked with a password.") from None
     except (pikepdf.PdfError, *_FAULTS):
         raise CorruptFile("The PDF is damaged and does not open.") from None
     if not count:
@@ -60,7 +60,7 @@ def passed(data: bytes, max_pages: int) -> Passed:
         there = [True] * count
     try:
         values = forms.filled_in(opened)
-        mended = not _agreed(data, count)
+        mended = not _agreed(data, count, passwords)
         sound = _mended(opened) if mended else data
     except (pikepdf.PdfError, *_FAULTS):
         raise CorruptFile("The PDF is damaged and does not open.") from None
@@ -75,33 +75,79 @@ def passed(data: bytes, max_pages: int) -> Passed:
     )
 
 
-def mended(data: bytes) -> bytes:
-    """The bytes of a PDF that opens, as the deciding library writes them.
+@contextlib.contextmanager
+def opened(data: bytes, passwords: Sequence[str] = ()) -> Iterator[Any]:
+    """A PDF that opens, whatever its pages are like.
 
     Raises:
+        EncryptedFile: it does not open with the empty password, nor with any given.
         CorruptFile: it does not open.
     """
     import pikepdf
 
     try:
-        with pikepdf.open(io.BytesIO(data)) as opened:
-            return _mended(opened)
+        document = _unlocked(data, passwords)
+    except (pikepdf.PdfError, *_FAULTS):
+        raise CorruptFile("The PDF is damaged and does not open.") from None
+    with document:
+        yield document
+
+
+def _unlocked(data: bytes, passwords: Sequence[str]) -> Any:
+    import pikepdf
+
+    for password in ("", *passwords):
+        try:
+            return pikepdf.open(io.BytesIO(data), password=password, inherit_page_attributes=False)
+        except pikepdf.PasswordError:
+            continue
+    if passwords:
+        raise EncryptedFile("The PDF is locked, and no password of the job opens it.")
+    raise EncryptedFile("The PDF is locked; send its password with the job.")
+
+
+def mended(data: bytes, passwords: Sequence[str] = ()) -> bytes:
+    """The bytes of a PDF that opens, as the deciding library writes them.
+
+    Raises:
+        EncryptedFile: it does not open with the empty password, nor with any given.
+        CorruptFile: it does not open.
+    """
+    import pikepdf
+
+    try:
+        with _unlocked(data, passwords) as document:
+            return _mended(document)
     except (pikepdf.PdfError, *_FAULTS):
         raise CorruptFile("The PDF is damaged and does not open.") from None
 
 
 def _mended(opened: Any) -> bytes:
     rewritten = io.BytesIO()
-    opened.save(rewritten)
+    opened.save(rewritten, encryption=False)
     return rewritten.getvalue()
 
 
-def _agreed(data: bytes, count: int) -> bool:
+def drawable(data: bytes, passwords: Sequence[str] = ()) -> Any:
+    """The document in the library that draws pages.
+
+    Raises:
+        pypdfium2.PdfiumError: it does not open there.
+    """
+    import pypdfium2
+
+    for password in ("", *passwords):
+        with contextlib.suppress(pypdfium2.PdfiumError):
+            return pypdfium2.PdfDocument(data, password or None)
+    return pypdfium2.PdfDocument(data)
+
+
+def _agreed(data: bytes, count: int, passwords: Sequence[str]) -> bool:
     """Whether the library that reads the pages sees as many."""
     import pypdfium2
 
     try:
-        with pypdfium2.PdfDocument(data) as tried:
+        with drawable(data, passwords) as tried:
             return len(tried) == count
     except pypdfium2.PdfiumError:
         return False

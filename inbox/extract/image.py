@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages
-from inbox.extract import chars, ocr, pixels
+from inbox.errors import CorruptFile, DecompressionBomb, TooManyPages, TruncatedFile
+from inbox.extract import chars, ocr, pixels, sniff
 from inbox.extract.ocr import ladder
 from inbox.extract.options import Options
 from inbox.extract.plan import Batch, Plan, Wanted
+from inbox.extract.worded import on_page, placed, with_words
 from inbox.model import Page, PageSource
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "HEIF")
 # A3 at 600 dpi has 70 million; beyond this, decoding alone takes gigabytes.
 MAX_PIXELS = 150_000_000
 # Print smaller than this long side is enlarged: Tesseract wants letters 20 to 30 pixels high.
 SMALL_SIDE = 2000
 LARGE_SIDE = 5000
+# The resolution of a photograph is a guess; reduced further, the print of receipts is lost.
+LEAST_DPI = 200
 # The long side of a sheet of paper in inches, for guessing a resolution nobody stated.
 _SHEET_INCHES = 11.7
 # Spots darker than their surroundings; fewer than this share of a page is dust.
@@ -43,8 +47,8 @@ def plan(data: bytes, options: Options) -> Plan:
         DecompressionBomb: it claims an absurd size.
         TooManyPages: it has more pictures than pages are allowed.
     """
-    with _opened(data) as opened:
-        count = _count(opened)
+    with opened(data) as picture:
+        count = _count(picture)
     if count > options.max_pages:
         raise TooManyPages(f"The document has more than {options.max_pages} pages.")
     return Plan(
@@ -64,13 +68,20 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         ConfigurationError: the OCR engine cannot be loaded.
     """
     engine = ocr.engine(options)
-    thrifty = options.ocr_ladder == "fast"
     for wanted in batch.pages:
         picture, dpi = picture_at(data, wanted.index)
-        yield read_picture(wanted.place + 1, picture, dpi, engine, thrifty=thrifty)
+
+        def draw(most: int, picture: Image = picture, dpi: int = dpi) -> tuple[Image, int]:
+            return reduced(picture, dpi, max(most, LEAST_DPI))
+
+        page = read_picture(wanted.place + 1, draw, engine, options)
+        if options.shape == "words":
+            size = (picture.width * 72 / dpi, picture.height * 72 / dpi)
+            page = placed(page, wanted.index, size)
+        yield page
 
 
-def picture_of(data: bytes, batch: Batch) -> Image:
+def picture_of(data: bytes, _: Options, batch: Batch) -> Image:
     """The only picture of a batch in gray.
 
     Raises:
@@ -86,32 +97,61 @@ def picture_at(data: bytes, index: int) -> tuple[Image, int]:
         CorruptFile: it does not decode, or is cut short.
         DecompressionBomb: it claims an absurd size.
     """
-    with _opened(data) as opened:
-        opened.seek(index)
-        if not pixels.within(opened, len(data)):
+    with opened(data) as picture:
+        picture.seek(index)
+        if not pixels.within(picture, len(data)):
             raise CorruptFile("The picture is cut short.")
-        return _prepared(opened)
+        return _prepared(picture)
+
+
+def reduced(picture: Image, dpi: int, most: int) -> tuple[Image, int]:
+    """The picture at no more than so many dots per inch."""
+    if dpi <= most:
+        return picture, dpi
+    size = (max(1, round(picture.width * most / dpi)), max(1, round(picture.height * most / dpi)))
+    return picture.resize(size, reducing_gap=2.0), most
+
+
+def shown_at(data: bytes, index: int) -> Image | None:
+    """One picture of the file as a person sees it, upright and in colour; None beyond the last.
+
+    Raises:
+        CorruptFile: it does not decode.
+        DecompressionBomb: it claims an absurd size.
+    """
+    with opened(data) as picture:
+        if not 0 <= index < _count(picture):
+            return None
+        picture.seek(index)
+        upright = pixels.upright(picture)
+        if upright.mode.startswith("I") or upright.mode == "F":
+            return _stretched(upright).convert("RGB")
+        return on_white(upright).convert("RGB")
 
 
 def read_picture(
-    number: int, picture: Image, dpi: int, engine: ocr.Engine | None, *, thrifty: bool = False
+    number: int, draw: ladder.Draw, engine: ocr.Engine | None, options: Options
 ) -> Page:
-    """One page from a gray picture."""
-    if not has_ink(picture):
+    """One page, drawn in gray as fine as its reading wants."""
+    if not has_ink(draw(ladder.FIRST_DPI[options.ocr_ladder])[0]):
         return Page(number=number, text="", source=PageSource.BLANK)
     if engine is None:
         return Page(number=number, text="", source=PageSource.UNREADABLE)
-    found = ladder.read_page(engine, picture, dpi, thrifty=thrifty)
+    words = options.shape == "words"
+    found = ladder.read_page(engine, draw, options.ocr_ladder, words=words)
     text = chars.clean(found.text)
     if not text:
         return Page(number=number, text="", source=PageSource.UNREADABLE, engine=engine.name)
-    return Page(
+    page = Page(
         number=number,
         text=text,
         source=PageSource.OCR,
         engine=engine.name,
         confidence=round(found.confidence, 4),
     )
+    if not words:
+        return page
+    return with_words(page, on_page(found), found.turn)
 
 
 def has_ink(picture: Image) -> bool:
@@ -128,10 +168,12 @@ def has_ink(picture: Image) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(data: bytes) -> Iterator[Image]:
+def opened(data: bytes) -> Iterator[Image]:
     """The file in the library; what that raises becomes one of our errors."""
     import PIL.Image
 
+    if sniff.media_type(data) == sniff.HEIC:
+        _know_heif()
     PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     if pixels.claimed_by_tiff(data) > _MAX_CHANNELS * MAX_PIXELS:
         raise DecompressionBomb("The picture claims more pixels than any real page.")
@@ -140,14 +182,25 @@ def _opened(data: bytes) -> Iterator[Image]:
         # Half of Pillow's limit is only a warning.
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         try:
-            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                yield opened
+            with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                yield picture
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
             raise DecompressionBomb("The picture claims more pixels than any real page.") from None
         except _DAMAGED as error:
             if _TOO_LARGE in str(error):
                 raise DecompressionBomb("A part of the picture is built to swell.") from None
+            if pixels.is_cut_short(data):
+                raise TruncatedFile("The picture is cut short.") from None
             raise CorruptFile("The picture does not decode.") from None
+
+
+@functools.cache
+def _know_heif() -> None:
+    """Teach the library the format of telephones."""
+    import pi_heif
+
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.register_heif_opener()
 
 
 def _count(opened: Image) -> int:
@@ -156,15 +209,8 @@ def _count(opened: Image) -> int:
 
 
 def _prepared(opened: Image) -> tuple[Image, int]:
-    import PIL.ImageOps
-
     dpi = _stated_dpi(opened)
-    # A damaged orientation tag must not cost the picture.
-    try:
-        upright = PIL.ImageOps.exif_transpose(opened)
-    except (ValueError, TypeError, KeyError, SyntaxError, OSError):
-        upright = opened.copy()
-    gray = flattened(upright)
+    gray = flattened(pixels.upright(opened))
     if dpi is None:
         dpi = max(70, min(400, round(max(gray.size) / _SHEET_INCHES)))
     return resized(gray, dpi)
@@ -172,16 +218,21 @@ def _prepared(opened: Image) -> tuple[Image, int]:
 
 def flattened(picture: Image) -> Image:
     """The picture in gray, on white where it was transparent."""
-    import PIL.Image
-
     if picture.mode.startswith("I") or picture.mode == "F":
         return _stretched(picture)
     if picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info:
-        colour = picture.convert("RGBA")
-        paper = PIL.Image.new("RGBA", colour.size, "white")
-        paper.alpha_composite(colour)
-        picture = paper
+        picture = on_white(picture)
     return picture.convert("L")
+
+
+def on_white(picture: Image) -> Image:
+    """The picture in colours, with white where it was transparent."""
+    import PIL.Image
+
+    colour = picture.convert("RGBA")
+    paper = PIL.Image.new("RGBA", colour.size, "white")
+    paper.alpha_composite(colour)
+    return paper.convert("RGB")
 
 
 def _stretched(picture: Image) -> Image:

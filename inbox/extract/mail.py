@@ -31,19 +31,33 @@ def read(data: bytes, options: Options) -> tuple[Page, ...]:
         CorruptFile: it is nested thousands of times.
         TooManyPages: never for a mail, which is one page.
     """
-    body = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t").removeprefix(b">")
-    # compat32: the newer policy raises on headers that real mail is full of.
-    parser = email.parser.BytesParser(policy=email.policy.compat32)
+    # Messages inside are said here only where they do not become files of their own.
+    apart = options.unpack is not None and options.unpack.levels > 0
     try:
-        said = _say(parser.parse(io.BytesIO(body)), 0)
+        said = _say(parsed(data), _MAX_DEPTH if apart else 0)
     except RecursionError:
         raise CorruptFile("The message is nested deeper than any real one.") from None
     return native_pages([said], options)
 
 
+def parsed(data: bytes) -> email.message.Message:
+    """The message.
+
+    Raises:
+        CorruptFile: it is nested thousands of times.
+    """
+    body = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t").removeprefix(b">")
+    # compat32: the newer policy raises on headers that real mail is full of.
+    parser = email.parser.BytesParser(policy=email.policy.compat32)
+    try:
+        return parser.parse(io.BytesIO(body))
+    except RecursionError:
+        raise CorruptFile("The message is nested deeper than any real one.") from None
+
+
 def _say(message: email.message.Message, depth: int) -> str:
     headers = [f"{name}: {value}" for name, value in _headers(message)]
-    attached = [name for part in _leaves(message) if (name := _attachment_name(part))]
+    attached = [name for part in leaves(message) if (name := attachment_name(part))]
     if attached:
         headers.append("Attachments: " + ", ".join(attached))
     return "\n".join(headers) + "\n\n" + "\n\n".join(filter(None, _bodies(message, depth)))
@@ -86,7 +100,7 @@ def _decode(data: bytes, charset: str | None) -> str:
     return plain.decode(data)
 
 
-def _leaves(message: email.message.Message) -> Iterator[email.message.Message]:
+def leaves(message: email.message.Message) -> Iterator[email.message.Message]:
     """The parts of this message, but not those of a message inside it."""
     pending: list[tuple[Any, int]] = [(message, 0)]
     while pending:
@@ -100,7 +114,8 @@ def _leaves(message: email.message.Message) -> Iterator[email.message.Message]:
             yield part
 
 
-def _attachment_name(part: email.message.Message) -> str:
+def attachment_name(part: email.message.Message) -> str:
+    """What an attachment is called; "" where the part is none."""
     try:
         name = part.get_filename() or ""
     except (ValueError, TypeError, LookupError):
@@ -113,22 +128,23 @@ def _attachment_name(part: email.message.Message) -> str:
 
 def _bodies(message: email.message.Message, depth: int) -> Iterator[str]:
     """Plain parts as they are; HTML only where there is no plain text; messages inside."""
-    leaves = list(_leaves(message))
-    texts = [part for part in leaves if _is_body(part)]
+    parts = list(leaves(message))
+    texts = [part for part in parts if is_body(part)]
     plain_parts = [part for part in texts if part.get_content_subtype() != "html"]
     said = [_content(part) for part in plain_parts]
     if sum(map(chars.printable, said)) == 0:
         said = [_web_content(part) for part in texts if part.get_content_subtype() == "html"]
     yield from said
     if depth < _MAX_DEPTH:
-        for part in leaves:
+        for part in parts:
             inner: Any = part.get_payload()
             if part.get_content_maintype() == "message" and isinstance(inner, list):
                 for child in inner:
                     yield _say(child, depth + 1)
 
 
-def _is_body(part: email.message.Message) -> bool:
+def is_body(part: email.message.Message) -> bool:
+    """Whether the part is the letter itself, or one form of it."""
     if part.get_content_disposition() == "attachment":
         return False
     if part.get_content_maintype() == "multipart":

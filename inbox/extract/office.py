@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from inbox.extract import sentences
+
 # Set in a process that is to stay small: there the library is not loaded, see NotLoaded.
 FORBIDDEN = False
 
@@ -49,14 +51,7 @@ def load() -> dict[str, Callable[..., list[Any]]]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import spacy
-        from unstructured.nlp import tokenize
-
-        # Without this, it fetches a language model from the network at first use. Sentence ends
-        # are all that is asked of it.
-        splitter = spacy.blank("en")
-        splitter.add_pipe("sentencizer")
-        tokenize._get_nlp = lambda: splitter  # noqa: SLF001
+        sentences.stand_in()
         logging.getLogger("unstructured").setLevel(logging.CRITICAL)
         return {
             kind: getattr(importlib.import_module(f"unstructured.partition.{kind}"), function)
@@ -76,6 +71,46 @@ def elements(kind: str, data: bytes, **arguments: Any) -> list[Any]:
         warnings.simplefilter("ignore")
         # Language detection loads 55 profiles and changes nothing in the text.
         return partition(file=io.BytesIO(data), languages=[""], **arguments)
+
+
+def markdown(parts: Iterable[Any]) -> str:
+    """The text of elements as Markdown: headings, lists, tables, code, paragraphs."""
+    blocks: list[str] = []
+    listed = False
+    for part in parts:
+        said = _block(part)
+        if not said:
+            continue
+        # Items of one list stand together.
+        joined = listed and part.category == "ListItem"
+        blocks.append(("\n" if joined else "\n\n") + said)
+        listed = part.category == "ListItem"
+    return "".join(blocks).strip("\n")
+
+
+def _block(part: Any) -> str:
+    depth = part.metadata.category_depth or 0
+    said = _text_of(part).strip()
+    if not said:
+        return ""
+    match part.category:
+        case "Title":
+            return f"{'#' * min(6, depth + 1)} {' '.join(said.split())}"
+        case "ListItem":
+            return f"{'  ' * max(0, depth - 1)}- {' '.join(said.split())}"
+        case "Table" if part.metadata.text_as_html:
+            return pipes(said)
+        case "CodeSnippet":
+            return f"```\n{part.text}\n```"
+    return said
+
+
+def pipes(table: str) -> str:
+    """A table of lines and tabs as a Markdown table, whose first line is its head."""
+    rows = [line.replace("|", r"\|").split("\t") for line in table.splitlines()]
+    width = max(map(len, rows), default=0)
+    lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
+    return "\n".join([*lines[:1], "|" + "---|" * width, *lines[1:]])
 
 
 def readable(parts: Iterable[Any]) -> str:
@@ -100,6 +135,8 @@ def table_text(html: str) -> str:
         root = lxml.html.fromstring(html)
     except (lxml.etree.ParserError, ValueError):
         return ""
+    for end in root.iter("br"):
+        end.tail = f" {end.tail or ''}"
     lines = []
     for row in root.iter("tr"):
         cells = [" ".join(cell.text_content().split()) for cell in row if cell.tag in {"td", "th"}]

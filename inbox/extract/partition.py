@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +14,8 @@ from inbox.extract import archive, chars, office, plain, sniff, text
 from inbox.extract.options import Options
 from inbox.model import Page, PageSource
 
+# Makes text of the library's elements.
+Say = Callable[[list[Any]], str]
 # A reading that has fewer of the letters than this has lost something on the way.
 _KEPT_SHARE = 0.8
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -31,7 +34,8 @@ def read(data: bytes, options: Options) -> tuple[Page, ...]:
         TooManyPages: it has more pages, sheets or slides than allowed.
     """
     kind = sniff.media_type(data)
-    pages = text.native_pages(_READERS[kind](data), options)
+    say = office.markdown if options.shape == "markdown" else office.readable
+    pages = text.native_pages(_READERS[kind](data, say), options)
     if kind in archive.KINDS and not any(page.text for page in pages) and archive.has_media(data):
         # Pictures without a word: not blank, and nothing here reads them.
         return tuple(page.model_copy(update={"source": PageSource.UNREADABLE}) for page in pages)
@@ -47,9 +51,8 @@ def _office(kind: str, data: bytes, **arguments: Any) -> list[Any]:
         raise CorruptFile("The office document does not open.") from None
 
 
-def _docx(data: bytes) -> list[str]:
-    parts = _office("docx", data)
-    pages = _by_page(parts)
+def _docx(data: bytes, say: Say) -> list[str]:
+    pages = _by_page(_office("docx", data), say)
     boxes = _text_boxes(data, chars.letters("".join(pages)))
     if boxes:
         pages[-1:] = ["\n".join([*pages[-1:], boxes])]
@@ -71,20 +74,23 @@ def _text_boxes(data: bytes, known: str) -> str:
     return "\n".join(lines)
 
 
-def _pptx(data: bytes) -> list[str]:
-    return _by_page(_office("pptx", data, include_slide_notes=True))
+def _pptx(data: bytes, say: Say) -> list[str]:
+    return _by_page(_office("pptx", data, include_slide_notes=True), say)
 
 
-def _xlsx(data: bytes) -> list[str]:
+def _xlsx(data: bytes, say: Say) -> list[str]:
     parts = _office("xlsx", data, infer_table_structure=True)
     pages = []
     for _, sheet in groupby(parts, key=lambda part: part.metadata.page_number):
         group = list(sheet)
-        pages.append(f"{group[0].metadata.page_name or ''}\n{office.readable(group)}")
+        name = group[0].metadata.page_name or ""
+        pages.append(
+            f"# {name}\n\n{say(group)}" if say is office.markdown else f"{name}\n{say(group)}"
+        )
     return pages
 
 
-def _by_page(parts: list[Any]) -> list[str]:
+def _by_page(parts: list[Any], say: Say) -> list[str]:
     """Texts by page number; what has none (headers, footers) goes with its neighbours."""
     pages: list[list[Any]] = [[]]
     current = 1
@@ -94,15 +100,19 @@ def _by_page(parts: list[Any]) -> list[str]:
             pages.extend([] for _ in range(min(number - current, 10_000)))
             current = number
         pages[-1].append(part)
-    return [office.readable(page) for page in pages]
+    return [say(page) for page in pages]
 
 
-def _html(data: bytes) -> list[str]:
-    return [html_text(plain.decode(data))]
+def _html(data: bytes, say: Say) -> list[str]:
+    return [html_text(plain.decode(data), say)]
 
 
-def html_text(markup: str) -> str:
+def html_text(markup: str, say: Say = office.readable) -> str:
     """What a web page says, with its title.
+
+    Args:
+        markup: the page.
+        say: makes text of the library's elements.
 
     Raises:
         NotLoaded: this process is not the one that has the library.
@@ -110,7 +120,7 @@ def html_text(markup: str) -> str:
     office.load()
     data = markup.encode("utf-8", "replace")
     try:
-        body = office.readable(office.elements("html", data))
+        body = say(office.elements("html", data))
     except Exception:  # noqa: BLE001 - markup so odd that only its letters can be had
         body = ""
     title, words = _bare_words(markup)
@@ -132,19 +142,21 @@ def _bare_words(markup: str) -> tuple[str, str]:
     return title, "\n".join(filter(None, lines))
 
 
-def _markdown(data: bytes) -> list[str]:
-    return [_by_library_or_as_is("md", data)]
+def _markdown(data: bytes, say: Say) -> list[str]:
+    if say is office.markdown:
+        return [plain.decode(data)]
+    return [_by_library_or_as_is("md", data, say)]
 
 
-def _csv(data: bytes) -> list[str]:
-    return [_by_library_or_as_is("csv", data)]
+def _csv(data: bytes, say: Say) -> list[str]:
+    return [_by_library_or_as_is("csv", data, say)]
 
 
-def _by_library_or_as_is(kind: str, data: bytes) -> str:
+def _by_library_or_as_is(kind: str, data: bytes, say: Say) -> str:
     """Text that is readable as it stands, if the library fails on it or loses lines of it."""
     source = plain.decode(data)
     try:
-        said = office.readable(office.elements(kind, source.encode("utf-8", "replace")))
+        said = say(office.elements(kind, source.encode("utf-8", "replace")))
     except office.NotLoaded:
         raise
     except Exception:  # noqa: BLE001 - ragged rows, text that only looks like Markdown

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inbox.errors import CorruptFile
 from inbox.extract import chars, forms, gate, ocr
+from inbox.extract.containers import portfolio
 from inbox.extract.damage import Damage
 from inbox.extract.image import has_ink, read_picture
-from inbox.extract.ocr import Reading
+from inbox.extract.ocr import Reading, Way, ladder
 from inbox.extract.options import Options
 from inbox.extract.pictures import Figure, all_drawn, figures_of, render, said_besides
 from inbox.extract.plan import Batch, Plan, Wanted
+from inbox.extract.worded import WordedPage, of_layer, placed, with_words
 from inbox.model import Page, PageSource
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ SCAN_CHARACTERS = 100
 FIGURE_COVER = 0.02
 # Pages of text with pictures go together, as a letterhead on all of them is read once.
 _TOGETHER = 8
+_MANY = 64
 
 
 class _Look(NamedTuple):
@@ -50,12 +54,17 @@ def plan(data: bytes, options: Options) -> Plan:
         CorruptFile: it does not open.
         TooManyPages: it has more pages than allowed.
     """
-    found = gate.passed(data, options.max_pages)
+    found = gate.passed(data, options.max_pages, options.passwords)
+    inside, case = portfolio.inside(found.opened) if options.unpack else (0, False)
+    if case:
+        found.opened.close()
+        return Plan(pages=(), inside=inside, container=True)
     pages = [_unread(place) for place in range(found.total)]
     scans: list[Wanted] = []
     mixed: list[Wanted] = []
+    plain: list[Wanted] = []
     lost = found.total > len(found.places)
-    with found.opened, _document(found.sound, forms=False) as document:
+    with found.opened, _document(found.sound, options, forms=False) as document:
         for index, place in enumerate(found.places):
             values = found.values.get(index, [])
             look = _look_at(document, index, values)
@@ -73,15 +82,19 @@ def plan(data: bytes, options: Options) -> Plan:
             else:
                 source = PageSource.TEXT_LAYER if look.text else PageSource.BLANK
                 pages[place] = Page(number=place + 1, text=look.text, source=source)
+                if options.shape == "words":
+                    plain.append(wanted)
             if look.whole and not lacks:
                 scans.append(wanted)
     groups: list[tuple[Wanted, ...]] = [(one,) for one in scans]
-    groups += [tuple(mixed[i : i + _TOGETHER]) for i in range(0, len(mixed), _TOGETHER)]
+    for many, most in ((mixed, _TOGETHER), (plain, _MANY)):
+        groups += [tuple(many[i : i + most]) for i in range(0, len(many), most)]
     filled = bool(found.values)
     return Plan(
         pages=tuple(pages),
         batches=tuple(Batch(pages=g, repaired=found.mended, forms=filled) for g in groups),
         lost=lost,
+        inside=inside,
     )
 
 
@@ -92,40 +105,42 @@ def read_pages(data: bytes, options: Options, batch: Batch) -> Iterator[Page]:
         CorruptFile: what is on a page cannot be drawn.
         ConfigurationError: the engine cannot be loaded.
     """
-    sound = gate.mended(data) if batch.repaired else data
+    sound = gate.mended(data, options.passwords) if batch.repaired else data
     seen: dict[bytes, Reading] = {}
-    with _document(sound, forms=batch.forms) as document:
+    with _document(sound, options, forms=batch.forms) as document:
         for wanted in batch.pages:
             look = _look_at(document, wanted.index, wanted.values)
             if look is None:
                 raise CorruptFile("The page does not open.")
             page = document[wanted.index]
             try:
+                number = wanted.place + 1
                 if look.whole:
-                    yield _by_ocr(page, wanted.place + 1, look.text, options)
+                    read = _by_ocr(page, number, look.text, options)
                 else:
-                    yield _with_figures(page, wanted.place + 1, look, options, seen)
+                    read = _with_figures(page, number, look, options, seen)
+                yield read if options.shape != "words" else _worded(page, read, wanted.index)
             finally:
                 page.close()
 
 
-def picture_of(data: bytes, batch: Batch) -> Image:
+def picture_of(data: bytes, options: Options, batch: Batch) -> Image:
     """The only page of a batch in gray.
 
     Raises:
         CorruptFile: it cannot be drawn.
     """
-    sound = gate.mended(data) if batch.repaired else data
-    with _document(sound, forms=batch.forms) as document:
+    sound = gate.mended(data, options.passwords) if batch.repaired else data
+    with _document(sound, options, forms=batch.forms) as document:
         return render(document[batch.pages[0].index])[0]
 
 
 @contextmanager
-def _document(data: bytes, *, forms: bool) -> Iterator[Any]:
+def _document(data: bytes, options: Options, *, forms: bool) -> Iterator[Any]:
     import pypdfium2
 
     try:
-        document = pypdfium2.PdfDocument(data)
+        document = gate.drawable(data, options.passwords)
     except pypdfium2.PdfiumError:
         raise CorruptFile("The PDF does not open.") from None
     with document:
@@ -183,13 +198,16 @@ def _has_lost(damage: Damage, index: int, look: _Look) -> bool:
 
 def _by_ocr(page: Any, number: int, text: str, options: Options) -> Page:
     """OCR of the whole page; the text layer where that sees nothing."""
-    picture, dpi = render(page)
-    if not text and not has_ink(picture):
+
+    @functools.lru_cache(maxsize=1)
+    def draw(most: int) -> tuple[Image, int]:
+        return render(page, most)
+
+    if not text and not has_ink(draw(ladder.FIRST_DPI[options.ocr_ladder])[0]):
         if not all_drawn(page):
             raise CorruptFile("A picture on the page does not decode.")
         return Page(number=number, text="", source=PageSource.BLANK)
-    thrifty = options.ocr_ladder == "fast"
-    found = read_picture(number, picture, dpi, ocr.engine(options), thrifty=thrifty)
+    found = read_picture(number, draw, ocr.engine(options), options)
     if text and chars.printable(found.text) < chars.printable(text) * (1 - chars.bad_share(text)):
         return Page(number=number, text=text, source=PageSource.TEXT_LAYER)
     return found
@@ -199,17 +217,30 @@ def _with_figures(
     page: Any, number: int, look: _Look, options: Options, seen: dict[bytes, Reading]
 ) -> Page:
     """The text layer, and what is written inside the pictures on the page."""
-    engine = ocr.engine(options)
-    lines = said_besides(look.text, page, look.figures, engine, seen) if engine else []
+    engine = ocr.engine(options) if look.figures else None
+    way = Way(words=options.shape == "words")
+    lines = said_besides(look.text, page, look.figures, engine, seen, way=way) if engine else []
     if engine is None or not lines:
-        return Page(number=number, text=look.text, source=PageSource.TEXT_LAYER)
-    return Page(
+        source = PageSource.TEXT_LAYER if look.text else PageSource.BLANK
+        return Page(number=number, text=look.text, source=source)
+    read = Page(
         number=number,
         text=chars.clean("\n".join([look.text, "", *(line.text for line in lines)])),
         source=PageSource.TEXT_LAYER_AND_OCR,
         engine=engine.name,
         confidence=round(sum(line.confidence for line in lines) / len(lines), 4),
     )
+    return with_words(read, (word for line in lines for word in line.words)) if way.words else read
+
+
+def _worded(page: Any, read: Page, index: int) -> WordedPage:
+    """The page with its size and, as far as its text comes from the text layer, those words."""
+    shown = placed(read, index, page.get_size())
+    if read.source not in {PageSource.TEXT_LAYER, PageSource.TEXT_LAYER_AND_OCR}:
+        return shown
+    layer = of_layer(page)
+    changed = {"words": (*layer, *shown.words), "from_layer": len(layer)}
+    return shown.model_copy(update=changed)
 
 
 def _text_layer(page: Any) -> str:

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inbox.extract.ocr import Engine, Line, Reading
+from inbox.extract.ocr import USUAL, Box, Engine, Line, Reading, Way
+from inbox.extract.worded import within
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,9 +84,9 @@ def _on_page(drawn: Any) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def render(page: Any) -> tuple[Image, int]:
-    """The page in gray, and its resolution."""
-    bitmap, scale = _bitmap(page)
+def render(page: Any, dpi: int = DPI) -> tuple[Image, int]:
+    """The page in gray at this resolution or, where it is large, a lower one, which is told."""
+    bitmap, scale = _bitmap(page, dpi)
     try:
         picture: Image = bitmap.to_pil().copy()
     finally:
@@ -93,8 +94,9 @@ def render(page: Any) -> tuple[Image, int]:
     return picture, _dpi(scale)
 
 
-def _bitmap(page: Any) -> tuple[Any, float]:
-    scale = min(DPI / 72, MAX_SIDE / max(1.0, *page.get_size()))
+def _bitmap(page: Any, dpi: int = DPI) -> tuple[Any, float]:
+    side = MAX_SIDE * dpi / DPI
+    scale = min(dpi / 72, side / max(1.0, *page.get_size()))
     return page.render(scale=scale, grayscale=True), scale
 
 
@@ -103,7 +105,13 @@ def _dpi(scale: float) -> int:
 
 
 def said_besides(
-    text: str, page: Any, figures: Sequence[Figure], engine: Engine, seen: dict[bytes, Reading]
+    text: str,
+    page: Any,
+    figures: Sequence[Figure],
+    engine: Engine,
+    seen: dict[bytes, Reading],
+    *,
+    way: Way = USUAL,
 ) -> list[Line]:
     """Lines written inside pictures that the text layer does not have.
 
@@ -113,6 +121,7 @@ def said_besides(
         figures: its pictures.
         engine: what reads them.
         seen: readings of pictures by their content, kept from page to page.
+        way: how to read.
     """
     bitmap, scale = _bitmap(page)
     try:
@@ -120,15 +129,17 @@ def said_besides(
         converter = bitmap.get_posconv(page)
         large = [figure for figure in figures if _can_hold_words(figure)]
         if len(large) > _MAX_FIGURES:
-            crops = [whole.copy()]
+            parts = [(0, 0, *whole.size)]
         else:
-            crops = [whole.crop(_box(figure, converter, whole.size)) for figure in large]
+            parts = [_box(figure, converter, whole.size) for figure in large]
+        crops = [(_shares(part, whole.size), whole.crop(part)) for part in parts]
     finally:
         bitmap.close()
     known = set(_words(text))
     lines = []
-    for crop in crops:
-        for line in _read_once(crop, _dpi(scale), engine, seen).lines:
+    for part, crop in crops:
+        reading = _read_once(crop, _dpi(scale), engine, seen, way)
+        for line in within(part, reading.lines):
             words = _words(line.text)
             letters = sum(map(len, words))
             new = sum(word not in known for word in words) > (1 - _KNOWN_SHARE) * len(words)
@@ -155,10 +166,17 @@ def _box(figure: Figure, converter: Any, size: tuple[int, int]) -> tuple[int, in
     return left, upper, max(left + 1, right), max(upper + 1, lower)
 
 
-def _read_once(crop: Image, dpi: int, engine: Engine, seen: dict[bytes, Reading]) -> Reading:
+def _shares(part: tuple[int, int, int, int], size: tuple[int, int]) -> Box:
+    left, top, right, bottom = part
+    return left / size[0], top / size[1], right / size[0], bottom / size[1]
+
+
+def _read_once(
+    crop: Image, dpi: int, engine: Engine, seen: dict[bytes, Reading], way: Way
+) -> Reading:
     key = hashlib.sha256(crop.tobytes() + repr(crop.size).encode()).digest()
     if key not in seen:
-        seen[key] = engine.read(crop, dpi)
+        seen[key] = engine.read(crop, dpi, way)
     return seen[key]
 
 

@@ -20,6 +20,7 @@ _PIECES = ((273, 279), (324, 325))
 _EXTENTS = {256, 257, 277}
 _NUMBERS = {3: "H", 4: "I"}
 _START_OF_JPEG, _END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+_ORIENTATION = 0x0112
 # Some programs write a little more behind the end.
 _TAIL = 1024
 
@@ -30,13 +31,16 @@ def forgiving(data: bytes) -> Iterator[None]:
     import PIL.ImageFile
 
     before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
-    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = data.startswith(_START_OF_JPEG) and (
-        _END_OF_JPEG not in data[-_TAIL:] and has_all_rows(data)
-    )
+    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = is_cut_short(data) and has_all_rows(data)
     try:
         yield
     finally:
         PIL.ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Whether a JPEG lacks its end mark."""
+    return data.startswith(_START_OF_JPEG) and _END_OF_JPEG not in data[-_TAIL:]
 
 
 def ends_well(data: bytes) -> bool:
@@ -66,6 +70,19 @@ def has_all_rows(data: bytes) -> bool:
     # The decoder fills rows that never came with one level.
     low, high = picture.crop((0, picture.height - 1, *picture.size)).getextrema()
     return low != high
+
+
+def upright(picture: Image) -> Image:
+    """The picture as the camera was held; itself where that changes nothing."""
+    import PIL.ImageOps
+
+    # A damaged orientation tag must not cost the picture.
+    try:
+        if picture.getexif().get(_ORIENTATION, 1) == 1:
+            return picture
+        return PIL.ImageOps.exif_transpose(picture)
+    except (ValueError, TypeError, KeyError, SyntaxError, OSError):
+        return picture
 
 
 def within(opened: Image, size: int) -> bool:

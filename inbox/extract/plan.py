@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import CorruptFile, PermanentError
+from inbox.extract.worded import WordedPage
 from inbox.model import Page, PageSource
 
 _READ = {
@@ -45,7 +46,7 @@ class Batch(BaseModel):
     pages: tuple[Wanted, ...]
     repaired: bool = False
     forms: bool = False
-    first: Page | None = None
+    first: Page | WordedPage | None = None
 
 
 class Plan(BaseModel):
@@ -55,6 +56,8 @@ class Plan(BaseModel):
         pages: all pages; one that is still to be read holds what is known of it, as unreadable.
         batches: what is still to be read.
         lost: whether the file lacks pages, or parts of them.
+        inside: how many files are inside it, where they are looked for.
+        container: whether it is nothing but a case for those.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +65,21 @@ class Plan(BaseModel):
     pages: tuple[Page, ...]
     batches: tuple[Batch, ...] = ()
     lost: bool = False
+    inside: int = 0
+    container: bool = False
+
+
+def without(plan: Plan, known: Collection[int]) -> Plan:
+    """What is left of a plan where the pages with these numbers, from 1, need not be read."""
+    left = (
+        tuple(page for page in batch.pages if page.place + 1 not in known) for batch in plan.batches
+    )
+    batches = (
+        batch.model_copy(update={"pages": pages})
+        for batch, pages in zip(plan.batches, left, strict=True)
+        if pages
+    )
+    return plan.model_copy(update={"batches": tuple(batches)})
 
 
 def settle(plan: Plan, found: Mapping[int, Page], failed: Iterable[PermanentError]) -> list[Page]:

@@ -13,7 +13,7 @@ from inbox.errors import (
     TypeMismatch,
     UnsupportedType,
 )
-from inbox.extract import archive, markup, plain
+from inbox.extract import archive, foreign, locked, markup, plain
 
 PDF = "application/pdf"
 MSG = "application/vnd.ms-outlook"
@@ -22,6 +22,11 @@ HTML = "text/html"
 CSV = "text/csv"
 MARKDOWN = "text/markdown"
 TEXT = "text/plain"
+RTF = "application/rtf"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+HEIC = "image/heic"
 PNG, JPEG, TIFF, WEBP, BMP, GIF = (
     "image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp", "image/gif",
 )  # fmt: skip
@@ -33,15 +38,16 @@ _IMAGES = (
     (re.compile(rb"II[*+]\x00|MM\x00[*+]"), TIFF),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WEBP),
     (re.compile(rb"GIF8[79]a"), GIF),
+    (re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), HEIC),
     # Two letters are a weak sign: the size of the header must be one that exists.
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", re.DOTALL), BMP),
 )
 _FRAGMENT = 64
 _LEGACY = {
-    "WordDocument": "a Word document of the old kind (.doc); save it as .docx or PDF",
-    "Workbook": "an Excel workbook of the old kind (.xls); save it as .xlsx",
-    "Book": "an Excel workbook of the old kind (.xls); save it as .xlsx",
-    "PowerPoint Document": "a PowerPoint file of the old kind (.ppt); save it as .pptx or PDF",
+    "WordDocument": DOC,
+    "Workbook": XLS,
+    "Book": XLS,
+    "PowerPoint Document": PPT,
 }
 
 
@@ -64,6 +70,7 @@ def media_type(data: bytes, name: str | None = None) -> str:
     Raises:
         TypeMismatch: it is plain text, and its name claims a format that is none.
         DecompressionBomb: it is built to swell beyond all bounds.
+        ReadTimeout: it is built to keep its reader busy.
         XmlDtdForbidden: it is XML with a document type.
         EmptyFile: there is nothing in it.
         UnsupportedType: it is something that no reader is for.
@@ -87,6 +94,7 @@ def media_type(data: bytes, name: str | None = None) -> str:
         return _checked(_kind_of_text(data), name)
     if data.startswith(_GZIP):
         _refuse_swelling(data)
+    foreign.refuse_harmful(data, name)
     raise UnsupportedType(f"The file is {_name_of(data)}, which no reader is for.")
 
 
@@ -132,13 +140,13 @@ def _is_damaged_pdf(data: bytes) -> bool:
 
 def _inside_ole(data: bytes) -> str:
     """What an OLE container holds, by the names in its directory."""
-    if _ole_name("EncryptedPackage") in data:
-        raise EncryptedFile("The document is locked with a password.")
+    if locked.is_locked(data):
+        raise EncryptedFile("The document is locked; send its password with the job.")
     if _ole_name("__properties_version1.0") in data:
         return MSG
-    for name, what in _LEGACY.items():
+    for name, kind in _LEGACY.items():
         if _ole_name(name) in data:
-            raise UnsupportedType(f"The file is {what}.")
+            return kind
     raise UnsupportedType("The file is an OLE container that no reader is for.")
 
 
@@ -147,9 +155,12 @@ def _ole_name(name: str) -> bytes:
 
 
 def _kind_of_text(data: bytes) -> str:
-    if data.startswith((b"{\\rtf", b"%!PS")):
-        what = "an RTF document" if data[1:2] == b"\\" else "a PostScript program"
-        raise UnsupportedType(f"The file is {what}, which no reader is for; save it as PDF.")
+    if data.startswith(b"{\\rtf"):
+        return RTF
+    if data.startswith(b"%!PS"):
+        raise UnsupportedType(
+            "The file is a PostScript program, which no reader is for; save it as PDF."
+        )
     if plain.looks_like_mail(data):
         return EML
     head = plain.decode(data[: 64 * 1024])

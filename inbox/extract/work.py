@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.errors import ConfigurationError, PermanentError
-from inbox.extract import again, archive, office, sniff
+from inbox.extract import again, archive, containers, locked, office, packages, searchable, sniff
 from inbox.extract.ocr import rapid
-from inbox.extract.options import Options
+from inbox.extract.options import Options, Unpacking
 from inbox.extract.plan import Batch, Plan
+from inbox.extract.worded import WordedPage
 from inbox.model import Page
 
 Extractor = Callable[[bytes, Options], tuple[Page, ...]]
@@ -27,15 +28,25 @@ EXTRACTORS: dict[str, str] = {
     sniff.WEBP: "inbox.extract.image",
     sniff.BMP: "inbox.extract.image",
     sniff.GIF: "inbox.extract.image",
+    sniff.HEIC: "inbox.extract.image",
     sniff.TEXT: "inbox.extract.text",
     sniff.EML: "inbox.extract.mail",
     sniff.MSG: "inbox.extract.outlook",
     sniff.HTML: "inbox.extract.partition",
     sniff.CSV: "inbox.extract.partition",
     sniff.MARKDOWN: "inbox.extract.partition",
+    archive.ZIP: "inbox.extract.containers.zips",
     archive.DOCX: "inbox.extract.partition",
     archive.PPTX: "inbox.extract.partition",
     archive.XLSX: "inbox.extract.partition",
+    packages.ODT: "inbox.extract.opendocument",
+    packages.ODS: "inbox.extract.opendocument",
+    packages.ODP: "inbox.extract.opendocument",
+    packages.EPUB: "inbox.extract.epub",
+    sniff.RTF: "inbox.extract.rtf",
+    sniff.DOC: "inbox.extract.legacy",
+    sniff.XLS: "inbox.extract.legacy",
+    sniff.PPT: "inbox.extract.legacy",
 }
 
 # What to answer where the file needs libraries that this process has not loaded.
@@ -45,12 +56,20 @@ ELSEWHERE = "elsewhere"
 def work(data: bytes, argument: dict[str, Any]) -> Any:
     """What the child answers, as a JSON value.
 
-    With a batch in `argument`, the pages of it; else the plan, or ELSEWHERE.
+    With a batch in `argument`, the pages of it; with pages for a searchable PDF, that; with an
+    output, the files that are inside, whose bytes are there; else the plan, or ELSEWHERE.
 
     Raises:
         InboxError: the file cannot be read.
     """
-    options = Options.model_validate(argument["options"])
+    options = Options.model_validate(argument["options"] | argument.get("secret", {}))
+    data = locked.unlocked(data, options.passwords)
+    if "output" in argument:
+        limits = options.unpack or Unpacking()
+        return containers.unpack(data, options, limits, argument["output"])
+    if argument.get("searchable") is not None:
+        pages = [WordedPage.model_validate(page) for page in argument["searchable"]]
+        return searchable.made(data, pages, options)
     if argument.get("batch") is not None:
         batch = Batch.model_validate(argument["batch"])
         return [page.model_dump(mode="json") for page in read_batch(data, options, batch)]
@@ -74,7 +93,9 @@ def plan(data: bytes, options: Options, name: str | None = None) -> tuple[str, P
         found: Plan = module.plan(data, options)
         return kind, found
     read: Extractor = module.read
-    return kind, Plan(pages=read(data, options))
+    inside = kind in containers.CONTAINERS and options.unpack is not None
+    count = containers.count(kind, data, options) if inside else 0
+    return kind, Plan(pages=read(data, options), inside=count)
 
 
 def read_batch(data: bytes, options: Options, batch: Batch) -> list[Page]:
@@ -85,7 +106,7 @@ def read_batch(data: bytes, options: Options, batch: Batch) -> list[Page]:
     """
     module = importlib.import_module(EXTRACTORS[sniff.media_type(data)])
     if batch.first is not None:
-        return [again.better(batch.first, rapid.read(module.picture_of(data, batch)))]
+        return [again.better(batch.first, rapid.read(module.picture_of(data, options, batch)))]
     pages: list[Page] = []
     try:
         for page in module.read_pages(data, options, batch):
@@ -101,7 +122,8 @@ def warm_light(argument: dict[str, Any]) -> None:
     from inbox.extract import ocr
 
     office.FORBIDDEN = True
-    for name in sorted({*EXTRACTORS.values(), "PIL.Image", "pikepdf", "pypdfium2"}):
+    modules = {*EXTRACTORS.values(), *containers.CONTAINERS.values()}
+    for name in sorted(modules | {"PIL.Image", "pikepdf", "pypdfium2"}):
         importlib.import_module(name)
     with contextlib.suppress(ConfigurationError):  # said again when a page needs the engine
         ocr.engine(Options.model_validate(argument["options"]))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from inbox.settings import Settings
 from inbox.store.migrate import migrate, pending_migrations
 from inbox.store.store import Store, Transport
+from inbox.store.wake import Nothing, Wake
 
-__all__ = ["Store", "migrate", "open_store", "pending_migrations"]
+__all__ = ["Store", "Wake", "migrate", "open_store", "open_wake", "pending_migrations"]
 
 
 def open_store(settings: Settings, url: str | None, *, connections: int, patience: float) -> Store:
@@ -26,6 +27,28 @@ def open_store(settings: Settings, url: str | None, *, connections: int, patienc
         ConfigurationError: the settings name no usable Supabase project.
     """
     return Store(_open_transport(settings, url, connections), settings.lease_seconds, patience)
+
+
+def open_wake(settings: Settings, url: str | None) -> Wake:
+    """What to sleep on until a job may be waiting.
+
+    Args:
+        settings: the Supabase project where `url` is None, and whether its Realtime wakes.
+        url: the Postgres in use; None for the Supabase project of the settings.
+
+    Raises:
+        ConfigurationError: the settings name no usable Supabase project.
+    """
+    if url is not None:
+        from inbox.store.postgres import PostgresWake
+
+        return PostgresWake(url)
+    if not settings.realtime:
+        return Nothing()
+    from inbox.project import open_project
+    from inbox.store.realtime import RealtimeWake
+
+    return RealtimeWake(open_project(settings))
 
 
 def _open_transport(settings: Settings, url: str | None, connections: int) -> Transport:

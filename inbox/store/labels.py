@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -10,13 +9,11 @@ from uuid import UUID
 from inbox.errors import JobNotFound, LabelSetNotFound
 from inbox.labelling import CorrectedFile, Correction, LabelSet
 from inbox.model import Job, Label
+from inbox.store.calls import Calls
 
 
-class LabelVerbs(ABC):
+class LabelVerbs(Calls):
     """What a store can do with label sets and corrections; each may be called again."""
-
-    @abstractmethod
-    def _call(self, function: str, **arguments: Any) -> Any: ...
 
     def put_label_set(self, client_id: str, name: str, labels: Sequence[Label]) -> LabelSet:
         """Store a list of labels under a name, in place of one that has the name.

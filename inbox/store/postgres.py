@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from typing import Any
 
 import psycopg
@@ -15,6 +17,7 @@ from inbox.store.refusals import refusal
 
 # A statement that takes longer is stuck behind a lock or a broken server; it is repeated.
 OPTIONS = "-c statement_timeout=8000 -c lock_timeout=5000 -c timezone=UTC"
+CHANNEL = "inbox_wake"
 
 
 class PostgresTransport:
@@ -69,6 +72,63 @@ class PostgresTransport:
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()
+
+
+class PostgresWake:
+    """Listens for what the triggers tell; see `inbox.store.wake.Wake`.
+
+    It has a connection of its own, and does without one for as long as none is to be had: behind
+    a pooler that hands out connections by transaction, for example, nothing is ever heard.
+
+    Args:
+        url: a postgresql:// URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        try:
+            self._listen()
+        except psycopg.Error:
+            self.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until something is told, at most so long."""
+        until = time.monotonic() + seconds
+        try:
+            if self._connection is None:
+                self._listen()
+                return True  # what was told meanwhile was not heard
+            return self._told(self._connection, until)
+        except (psycopg.Error, OSError):
+            self.close()
+            time.sleep(max(0, until - time.monotonic()))
+            return False
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _told(self, connection: psycopg.Connection[Any], until: float) -> bool:
+        # Not by psycopg's own wait, which looks ten times a second whether to go on.
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        while (left := until - time.monotonic()) > 0 and poll.poll(left * 1000):
+            if list(connection.notifies(timeout=0.1, stop_after=1)):
+                return True
+        return False
+
+    def _listen(self) -> None:
+        self._connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=5,
+            keepalives_idle=30,
+            application_name="document-inbox-wake",
+        )
+        self._connection.execute(sql.SQL("listen {}").format(sql.Identifier(CHANNEL)))
 
 
 def _adapt(value: Any) -> Any:

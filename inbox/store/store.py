@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any
 from uuid import UUID
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
 from inbox import failpoints
-from inbox.errors import JobCancelled, JobNotFound, JobNotOver, LeaseLost, StoreUnavailable
+from inbox.errors import JobCancelled, JobNotFound, JobNotOver, LeaseLost
 from inbox.model import (
     Classification,
     Document,
@@ -31,50 +29,22 @@ from inbox.model import (
     Reservation,
     Stuck,
 )
-from inbox.store.labels import LabelVerbs, dump_label
+from inbox.store.calls import Transport
+from inbox.store.interface import InterfaceVerbs, job_of, submission
+from inbox.store.labels import LabelVerbs
+from inbox.store.reading import Reading
+
+__all__ = ["Store", "Transport"]
 
 
-class Transport(Protocol):
-    """A way to call a SQL function."""
-
-    def call(self, function: str, arguments: dict[str, Any]) -> Any:
-        """Call `public.FUNCTION` with named arguments; lists and dicts travel as jsonb.
-
-        Raises:
-            StoreUnavailable: no answer; the call may or may not have been carried out.
-            MigrationsMissing: the function does not exist.
-            RequestError: the function refused the arguments.
-        """
-        ...
-
-    def close(self) -> None:
-        """Give the connections back."""
-        ...
-
-
-class Store(LabelVerbs):
+class Store(InterfaceVerbs, LabelVerbs, Reading):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
-
-    def __init__(self, transport: Transport, lease_seconds: float, patience: float) -> None:
-        self._transport = transport
-        self._lease_seconds = lease_seconds
-        self._patience = patience
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._transport.close()
 
     # -- for people -----------------------------------------------------------------
 
     def submit(self, job_id: UUID, order: Order) -> Job:
         """Put a job and its files in the queue; the same `job_id` again is the same job."""
-        return Job.model_validate(self._call("inbox_submit_job", **_submission(job_id, order)))
+        return Job.model_validate(self._call("inbox_submit_job", **submission(job_id, order)))
 
     def reserve(self, client_id: str, key: str, job_id: UUID, seconds: float) -> Reservation:
         """What a client's key stands for; where it is new, it is the caller's for so long."""
@@ -96,7 +66,7 @@ class Store(LabelVerbs):
         key, digest = reservation
         row = self._call(
             "inbox_submit_reserved_job",
-            **_submission(job_id, order),
+            **submission(job_id, order),
             p_key=key,
             p_request_sha256=digest,
         )
@@ -112,7 +82,7 @@ class Store(LabelVerbs):
         Raises:
             JobNotFound: there is none, or it is another client's.
         """
-        return _job(self._call("inbox_retry_job", p_job_id=job_id, p_client_id=client_id))
+        return job_of(self._call("inbox_retry_job", p_job_id=job_id, p_client_id=client_id))
 
     def delete(self, job_id: UUID, client_id: str | None = None) -> tuple[str, ...]:
         """Forget a job that is over; the keys of the bytes that nothing else needs.
@@ -144,7 +114,7 @@ class Store(LabelVerbs):
         Raises:
             JobNotFound: there is none, or it is another client's.
         """
-        return _job(self._call("inbox_job_view", p_job_id=job_id, p_client_id=client_id))
+        return job_of(self._call("inbox_job_view", p_job_id=job_id, p_client_id=client_id))
 
     def list(
         self,
@@ -170,7 +140,7 @@ class Store(LabelVerbs):
         Raises:
             JobNotFound: there is none, or it is another client's.
         """
-        return _job(self._call("inbox_cancel_job", p_job_id=job_id, p_client_id=client_id))
+        return job_of(self._call("inbox_cancel_job", p_job_id=job_id, p_client_id=client_id))
 
     def health(self) -> Health:
         """What the database says of itself."""
@@ -248,6 +218,7 @@ class Store(LabelVerbs):
             "pages": len(document.pages),
             "ocr_pages": document.ocr_pages,
             "text_length": len(document.text),
+            "details": _details(document),
         }
         self._record(lease, file.id, outcome)
 
@@ -306,8 +277,8 @@ class Store(LabelVerbs):
         except JobCancelled:
             return  # written all the same: what is done is not thrown away
 
-    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> None:
-        answer = self._call(
+    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str:
+        answer: str = self._call(
             function,
             p_job_id=lease.job_id,
             p_token=lease.token,
@@ -318,41 +289,16 @@ class Store(LabelVerbs):
             raise LeaseLost("the lease lapsed or passed on; nothing was written")
         if answer == Heartbeat.CANCEL:
             raise JobCancelled("the job is to be cancelled")
-
-    def _call(self, function: str, **arguments: Any) -> Any:
-        retrying = Retrying(
-            retry=retry_if_exception_type(StoreUnavailable),
-            wait=wait_random_exponential(0.1, max=5),
-            stop=stop_after_delay(self._patience),
-            reraise=True,
-        )
-        return retrying(self._transport.call, function, arguments)
+        return answer
 
 
-def _submission(job_id: UUID, order: Order) -> dict[str, Any]:
-    return {
-        "p_job_id": job_id,
-        "p_files": [
-            {
-                "name": upload.name,
-                "storage_key": upload.blob.key,
-                "sha256": upload.blob.sha256,
-                "size_bytes": upload.blob.size,
-            }
-            for upload in order.uploads
-        ],
-        "p_labels": None if order.labels is None else [dump_label(each) for each in order.labels],
-        "p_client_id": order.client_id,
-        "p_max_attempts": order.max_attempts,
-        "p_options": order.options.model_dump(mode="json", exclude_none=True),
-        "p_sealed": order.sealed,
+def _details(document: Document) -> dict[str, Any]:
+    said = {
+        "children": document.children,
+        "container": document.container,
+        "not_unpacked": document.not_unpacked,
     }
-
-
-def _job(row: object) -> Job:
-    if row is None:
-        raise JobNotFound("no job has this id")
-    return Job.model_validate(row)
+    return {name: value for name, value in said.items() if value}
 
 
 def _status(answer: str) -> JobStatus:

@@ -26,8 +26,11 @@ from inbox.up.process import Process
 PREFECT_DATABASE = "prefect"
 START_SECONDS = 180
 STOP_SECONDS = 4
+WORKER_STOP_SECONDS = 9  # more than its runs are given to hand their jobs back
 DEPLOY = [sys.executable, "-m", "deployments.deploy"]
-FLOW_RUN = "prefect.engine"  # hands its job back when it is told to stop
+# A worker of a pool of type process ends its runs with SIGKILL, so they are told to stop before
+# it; one of type prefork gives them time itself.
+FLOW_RUN = "prefect.engine"
 RESTARTS = 5  # of one part, before the whole is given up
 HEALTHY_SECONDS = 60  # a part that ran this long starts counting anew
 
@@ -117,7 +120,10 @@ class Stack:
     def stop(self) -> None:
         """Stop everything, last started first."""
         for part in reversed(self._parts):
-            part.process.stop(STOP_SECONDS, first=FLOW_RUN)
+            if part.name == "worker":
+                part.process.stop(WORKER_STOP_SECONDS, first=FLOW_RUN)
+            else:
+                part.process.stop(STOP_SECONDS)
             self._say(f"{part.name} stopped")
         self._parts.clear()
         self._closing.close()
@@ -184,7 +190,8 @@ class Stack:
         if code != 0:
             process.stop(0)
             raise self._failed("deploy", process)
-        self._say("deployments process-job and dispatch are registered")
+        kind = httpx.get(f"{self.prefect_url}/api/work_pools/inbox", trust_env=False).json()["type"]
+        self._say(f"process-job and dispatch are deployed on the work pool inbox, type {kind}")
 
     def _dispatch_now(self) -> None:
         """Start a dispatch run, as the one that ran may have died with its worker."""
@@ -277,9 +284,8 @@ def _foreign(name: str) -> bool:
 
 
 def worker_command() -> list[str]:
-    """The worker of the pool that the deployments are registered in."""
-    worker = [sys.executable, "-m", "prefect", "worker", "start"]
-    return [*worker, "--pool", "inbox", "--type", "process"]
+    """The worker of the pool that the deployments are registered in; the pool says which type."""
+    return [sys.executable, "-m", "prefect", "worker", "start", "--pool", "inbox"]
 
 
 def run_worker() -> None:

@@ -141,7 +141,7 @@ def cancel_and_finish(rig: Rig) -> None:
 
 
 def wrong_clocks(rig: Rig) -> None:
-    """Workers two hours ahead and behind; then the database's own clock leaps two hours ahead."""
+    """Workers two hours ahead and behind; then the database's own clock leaps, there and back."""
     for _ in range(12):
         rig.submit(4)
     workers = rig.workers(1, CHAOS_CLOCK="7200", CHAOS_PACE="0.2")
@@ -152,15 +152,27 @@ def wrong_clocks(rig: Rig) -> None:
     if lapsed != [(0,)]:
         rig.figures.broken.append("a worker with a wrong clock lost a lease")
     held = rig.held_by({worker.pid for worker in workers})
-    rig.query(f"alter database {rig.database} set inbox.clock_offset = '2 hours'")
+    _set_clock(rig, "2 hours")
+    rig.recover(held)
+    rig.drain()
+    for _ in range(12):
+        rig.submit(4)
+    done = rig.finished_files()
+    wait_for(lambda: rig.finished_files() > done + 4, 40)
+    _set_clock(rig, "0")  # leases, pauses and waiting jobs are of a time two hours from now
+    for number in range(2):
+        _end(rig, workers, number, signal.SIGKILL)
+    rig.drain()
+    _whole(rig)
+
+
+def _set_clock(rig: Rig, offset: str) -> None:
+    rig.query(f"alter database {rig.database} set inbox.clock_offset = '{offset}'")
     rig.query(  # connections that are open know the old clock
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
     )
     rig.figures.injected += 1
-    rig.recover(held)
-    rig.drain()
-    _whole(rig)
 
 
 def postgres_immediate(rig: Rig) -> None:

@@ -18,11 +18,15 @@ import psutil
 import psycopg
 from house import House
 from queue_rows import TERMINAL, check_rows, read
+from scans import cancel_a_scan
 
 from chaos.outside_faults import picture
 from chaos.rig import TEXTS, Figures, wait_for
 
 BOUND = 10 + 10  # the lease of a House, and ten seconds
+CANCEL_BOUND = 5
+RUN = "prefork-run"
+DEFAULTS = {"INBOX_HEARTBEAT_SECONDS": "3"}  # as it is where nobody sets it
 LAUNCH = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +43,7 @@ class Whole:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.figures = Figures(name)
-        self.house = House(folder, {})
+        self.house = House(folder, DEFAULTS)
         self.seen: list[tuple[Any, ...]] = []
         self.ours: list[UUID] = []
 
@@ -70,9 +74,9 @@ class Whole:
             self.figures.broken.append("the job did not get going")
 
     def kill(self, *words: str) -> None:
-        """SIGKILL of what has one of these arguments."""
+        """SIGKILL of what has one of these arguments or names."""
         for word in words:
-            for victim in self.house.children(word):
+            for victim in [*self.house.children(word), *self.house.named(word)]:
                 victim.kill()
                 self.figures.injected += 1
 
@@ -104,13 +108,15 @@ class Whole:
         now = {row[0]: row for row in self.house.query("select * from inbox_files")}
         if any(now[row[0]] != row for row in self.seen):
             broken.append("a job that had nothing to do with it was touched")
+        cancelled = 0
         for job_id in self.ours:
             files = rows.files_of(job_id)
             self.figures.jobs += 1
             self.figures.files += len(files)
             self.figures.results += sum(file.status == "completed" for file in files)
+            cancelled += sum(file.status == "cancelled" for file in files)
             self.figures.repeated += rows.jobs[job_id].attempt - 1
-        if self.figures.results != self.figures.files:
+        if self.figures.results + cancelled != self.figures.files:
             codes = self.house.query("select distinct error_code from inbox_files")
             broken.append(f"{self.figures.files - self.figures.results} results fewer: {codes}")
 
@@ -128,7 +134,7 @@ def kill_run(whole: Whole) -> None:
 
 def kill_dispatch(whole: Whole) -> None:
     """SIGKILL of the run that dispatches: jobs wait for the next one, a minute at most."""
-    whole.kill("prefect.engine")  # no job runs, so there is no other
+    whole.kill("prefork-run")  # no job runs, so there is no other
     began = time.monotonic()
     job_id = whole.submit([TEXTS[0].encode()], "txt")
     whole.finished(job_id)
@@ -142,7 +148,7 @@ def kill_prefect_worker(whole: Whole) -> None:
     job_id = whole.submit([picture(n) for n in range(8)], "png")
     whole.under_way(job_id)
     (token,) = whole.row(job_id, "lease_token")
-    whole.kill("worker", "prefect.engine")
+    whole.kill("worker", "prefork-run")
     whole.recovered(job_id, token)
     whole.finished(job_id)
 
@@ -198,6 +204,16 @@ def eight_dispatchers(whole: Whole) -> None:
         whole.figures.broken.append(f"{len(runs)} runs for {len(jobs)} jobs")
 
 
+def cancel_scan(whole: Whole) -> None:
+    """Cancel a job with a scan of 200 pages under way: nothing computes any more in 5 seconds."""
+    job_id, seconds, count = cancel_a_scan(whole.house, whole.folder)
+    whole.ours.append(job_id)
+    whole.figures.injected, whole.figures.recovery = 1, seconds
+    whole.figures.notes.append(f"{count} processes gone")
+    if seconds > CANCEL_BOUND:
+        whole.figures.broken.append(f"the job was cancelled after {seconds:.1f} s")
+
+
 def power_loss(whole: Whole) -> None:
     """Everything is killed at once in a job of 40 files; the next start ends it, the same way."""
     contents = [TEXTS[n % 2].format(n=n).encode() for n in range(36)]
@@ -213,7 +229,7 @@ def power_loss(whole: Whole) -> None:
     whole.figures.injected = len(family)
     whole.house.stop()  # takes note of its end
     began = time.monotonic()
-    whole.house = House(whole.folder, {})
+    whole.house = House(whole.folder, DEFAULTS)
     whole.figures.notes.append(f"up again after {time.monotonic() - began:.0f} s")
     (token,) = whole.house.query(
         "select max(token) from inbox_attempts where job_id = %s and claimed_at < now() - "
@@ -238,6 +254,7 @@ FAULTS: dict[str, Callable[[Whole], None]] = {
     "kill-prefect-server": kill_prefect_server,
     "kill-stack-api": kill_api,
     "eight-dispatchers": eight_dispatchers,
+    "cancel-scan": cancel_scan,
     "power-loss": power_loss,
 }
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,16 @@ def query(environment: dict[str, str], statement: str, *values: Any) -> Any:
         return row[0]
 
 
-def insert_job(environment: dict[str, str]) -> str:
-    """A pending job over the dropped letter, by SQL alone."""
+def insert_job(environment: dict[str, str], name: str = "letter.txt") -> str:
+    """A pending job over a dropped file, by SQL alone."""
     job_id = query(environment, "insert into inbox_jobs default values returning id")
     query(
         environment,
         "insert into inbox_files (job_id, name, storage_key)"
-        " values (%s, 'letter.txt', 'dropped/letter.txt') returning id",
+        " values (%s, %s, 'dropped/' || %s) returning id",
         job_id,
+        name,
+        name,
     )
     return str(job_id)
 
@@ -101,7 +104,9 @@ def test_a_scheduled_run_picks_up_a_row_and_a_manual_run_works_too(
     letter = tmp_path / "data" / "blobs" / "dropped" / "letter.txt"
     letter.parent.mkdir(parents=True)
     letter.write_text("Dear Ms Lovelace,\nthank you for your letter.\nYours sincerely,\nC. B.\n")
-    by_hand, by_schedule = insert_job(environment), insert_job(environment)
+    with zipfile.ZipFile(letter.with_name("parcel.zip"), "w") as parcel:
+        parcel.write(letter, "inside.txt")
+    by_hand, by_schedule = insert_job(environment, "parcel.zip"), insert_job(environment)
     prefect(environment, "deployment", "run", "process-job/process-job", "-p", f"job_id={by_hand}")
     worker = Process(
         "worker",
@@ -114,6 +119,8 @@ def test_a_scheduled_run_picks_up_a_row_and_a_manual_run_works_too(
             wait_for_job(environment, job, worker)
     finally:
         worker.stop(5, first="prefect.engine")
+    inside = "select label from inbox_files where job_id = %s and parent_id is not null"
+    assert query(environment, inside, by_hand) == "letter"
     runs = flow_runs(environment)
     dispatches = [run for run in runs if run["name"] == "dispatch"]
     assert dispatches

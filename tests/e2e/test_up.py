@@ -135,7 +135,7 @@ def test_a_killed_worker_loses_nothing(house: House, letters: list[Path]) -> Non
     """Kill -9 of the worker and the run: another goes on, and finished files are not redone."""
     job_id = house.submit(letters)
     wait_until(lambda: house.job(job_id)["processed_files"] >= 2, 120, house.logs)
-    processes.send([*house.children("worker"), *house.children("prefect.engine")])
+    processes.send([*house.children("worker"), *house.named("prefork-run")])
     done = finished_files(house, job_id)
     assert 2 <= len(done) < len(letters)
     job = house.finished(job_id)

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from inbox.embedded import EmbeddedPostgres
 from inbox.settings import Settings
 from inbox.store import migrate
+from inbox.store.postgres import PostgresTransport
+from inbox.store.store import Store
 
 if TYPE_CHECKING:
     from local_project import LocalProject
@@ -91,6 +93,34 @@ def inbox(settings: Settings) -> Iterator[Inbox]:
     from inbox.service import Inbox
 
     with Inbox(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["postgres", "supabase"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """How the functions are called: the promises are the same."""
+    return str(request.param)
+
+
+@pytest.fixture
+def rows_url(transport: str, request: pytest.FixtureRequest) -> str:
+    """The database of this test, for SQL beside the verbs."""
+    name = {"postgres": "database_url", "supabase": "project_url"}[transport]
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def store(transport: str, rows_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The verbs, on a database of this test's own."""
+    if transport == "postgres":
+        opened = Store(PostgresTransport(rows_url, 8), lease_seconds=30, patience=1)
+    else:
+        from inbox.project import open_project
+        from inbox.store.supabase import SupabaseTransport
+
+        project = open_project(request.getfixturevalue("project").settings())
+        opened = Store(SupabaseTransport(project, 8), lease_seconds=30, patience=1)
+    with opened:
         yield opened
 
 

@@ -6,9 +6,7 @@ import hashlib
 import json
 import select
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import uvicorn
+from api_server import client_of, port_of, running, until
 from pydantic import SecretStr
 
-from inbox.api import server_of
 from inbox.errors import NoSpace
 from inbox.model import JobStatus, Label
 from inbox.service import Inbox
@@ -33,43 +31,6 @@ HEAD = (
     b"Content-Type: multipart/form-data; boundary=b\r\n"
 )
 PART = b'--b\r\nContent-Disposition: form-data; name="files"; filename="big.bin"\r\n\r\n'
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[uvicorn.Server]:
-    """The API on a free port, in a thread."""
-    server = server_of(settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started or not thread.is_alive())
-        assert server.started
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE)
-        assert not thread.is_alive()
-
-
-@contextmanager
-def client_of(server: uvicorn.Server) -> Iterator[httpx.Client]:
-    """An HTTP client of that server."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port_of(server)}", timeout=30) as client:
-        yield client
-
-
-def port_of(server: uvicorn.Server) -> int:
-    """The port it was given."""
-    port: int = server.servers[0].sockets[0].getsockname()[1]
-    return port
-
-
-def until(promise: Callable[[], object]) -> None:
-    """Wait for something that another thread does."""
-    deadline = time.monotonic() + DEADLINE
-    while not promise():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 @pytest.fixture
@@ -161,7 +122,7 @@ def test_the_job_is_seen_from_pending_to_completed(client: httpx.Client, inbox: 
     ]
     endpoint = client.post(SUBMIT, files=files).json()["status_endpoint"]
     before = client.get(endpoint)
-    assert before.headers["cache-control"] == "no-store"
+    assert before.headers["cache-control"] == "private, no-cache"
     assert int(before.headers["retry-after"]) > 0
     assert before.json()["status"] == "pending"
     assert before.json()["result"] is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from uuid import UUID, uuid4
@@ -59,31 +59,6 @@ FOUND = Classification(
 )
 BROKEN = Problem(code="corrupt_file", message="The file is broken.")
 Submit = Callable[..., UUID]
-
-
-@pytest.fixture(params=["postgres", "supabase"])
-def transport(request: pytest.FixtureRequest) -> str:
-    """How the functions are called: the promises are the same."""
-    return str(request.param)
-
-
-@pytest.fixture
-def rows_url(transport: str, request: pytest.FixtureRequest) -> str:
-    """The database of this test, for SQL beside the verbs."""
-    name = {"postgres": "database_url", "supabase": "project_url"}[transport]
-    return str(request.getfixturevalue(name))
-
-
-@pytest.fixture
-def store(transport: str, rows_url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """The verbs, on a database of this test's own."""
-    if transport == "postgres":
-        opened = Store(PostgresTransport(rows_url, 8), lease_seconds=30, patience=1)
-    else:
-        project = open_project(request.getfixturevalue("project").settings())
-        opened = Store(SupabaseTransport(project, 8), lease_seconds=30, patience=1)
-    with opened:
-        yield opened
 
 
 @pytest.fixture
@@ -204,7 +179,7 @@ def test_only_one_of_many_claimers_gets_a_job(store: Store, submit: Submit) -> N
     def claim_all(number: int) -> list[UUID]:
         start.wait()
         mine = []
-        while lease := store.claim(None, f"claimer-{number}"):
+        while lease := store.claim(None, f"claimer-{number}-{len(mine)}"):
             mine.append(lease.job_id)
         return mine
 

@@ -159,7 +159,7 @@ def test_eight_claimers_through_http_share_the_jobs(project: LocalProject, store
         mine = []
         with Store(SupabaseTransport(open_project(project.settings()), 1), 30, 5) as own:
             start.wait()
-            while lease := own.claim(None, f"claimer-{number}"):
+            while lease := own.claim(None, f"claimer-{number}-{len(mine)}"):
                 mine.append(lease.job_id)
         return mine
 

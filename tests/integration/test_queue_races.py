@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import psycopg
 import pytest
+from inner_scenarios import SCENARIOS as INNER
+from psycopg.types.json import Jsonb
 from queue_races import claimers_at_once, late_writers, nobody_waits
 from queue_scenarios import SCENARIOS
+
+EVERY = {**SCENARIOS, **INNER}
 
 
 def test_a_late_writer_and_the_next_holder_never_both_write(database_url: str) -> None:
@@ -24,10 +30,10 @@ def test_nobody_stands_in_line_for_a_busy_row(database_url: str) -> None:
     nobody_waits(database_url)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", EVERY)
 def test_the_queue_keeps_a_promise(scenario: str, database_url: str) -> None:
     """Which one, the name says."""
-    SCENARIOS[scenario](database_url)
+    EVERY[scenario](database_url)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def finished_jobs(database_url: str) -> str:
         ("select * from inbox_private.next_jobs(16)", "inbox_jobs_fair"),
         ("select inbox_pending_jobs(100)", "inbox_jobs_fair"),
         ("select inbox_claim_job(null, 'x', 30)", "inbox_jobs_fair"),
-        ("select inbox_reap_jobs()", "inbox_jobs_lease"),
+        ("select inbox_reap_jobs()", "inbox_jobs_working"),
     ],
 )
 def test_finished_jobs_cost_nothing(finished_jobs: str, query: str, index: str) -> None:
@@ -84,3 +90,30 @@ def reads(connection: psycopg.Connection[object]) -> dict[str, int]:
     ).fetchone()
     assert row is not None
     return dict(indexes) | {"sequential scans": row[0], "rows": row[1]}  # type: ignore[arg-type]
+
+
+def test_a_sign_of_life_writes_no_index_entry(database_url: str) -> None:
+    """Heartbeats are the commonest write; each fits into the page of the row."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        job_id = uuid4()
+        files = Jsonb([{"name": "a", "storage_key": "a"}])
+        connection.execute("select inbox_submit_job(%s, %s)", (job_id, files))
+        query = "select (inbox_claim_job(%s, 'x', 30)->>'token')::bigint"
+        row = connection.execute(query, (job_id,)).fetchone()
+        assert row is not None
+        before = updates(connection)
+        for _ in range(50):
+            connection.execute("select inbox_heartbeat(%s, %s, 30)", (job_id, row[0]))
+        written, hot = (now - then for now, then in zip(updates(connection), before, strict=True))
+    assert written == hot == 50
+
+
+def updates(connection: psycopg.Connection[object]) -> tuple[int, int]:
+    """Rows of inbox_jobs updated, and those of them without an index entry, up to now."""
+    connection.execute("select pg_stat_force_next_flush()")
+    connection.execute("select")
+    row = connection.execute(
+        "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'inbox_jobs'"
+    ).fetchone()
+    assert row is not None
+    return row  # type: ignore[return-value]

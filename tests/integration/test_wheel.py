@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def test_the_wheel_is_whole(tmp_path: Path) -> None:
-    """Every migration, every cue file and prefect.yaml travel with the modules."""
+    """Every migration, every cue file, the page and prefect.yaml travel with the modules."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=CHECKOUT,
@@ -25,6 +25,7 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     for source, target in (
         ("supabase/migrations/*.sql", "inbox/store/migrations"),
         ("inbox/classify/cues/*.txt", "inbox/classify/cues"),
+        ("inbox/web/*.*", "inbox/web"),
     ):
         files = list(CHECKOUT.glob(source))
         assert files

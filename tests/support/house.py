@@ -86,6 +86,17 @@ class House:
                 continue
         return found
 
+    def named(self, name: str) -> list[psutil.Process]:
+        """Processes below it that have this name; a forked run's is `prefork-run`."""
+        found = []
+        for child in self.process.children(recursive=True):
+            try:
+                if child.name() == name:
+                    found.append(child)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
     def database_url(self) -> str:
         """The database of the rows."""
         url = running_url(self.home / "data", "inbox")

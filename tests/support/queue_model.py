@@ -183,13 +183,15 @@ class Queue(Expectations):
 
     @rule(owner=st.sampled_from(["first", "second"]), times=st.integers(1, 3))
     def claim_any(self, owner: str, times: int) -> None:
-        """The oldest of the client whose turn it is."""
+        """The oldest of the client whose turn it is; asked again by the same name, the same."""
         for _ in range(times):
             job = self._next()
-            row = self._call("inbox_claim_job", None, owner, LEASE)
+            name = f"{owner}-{len(self.leases)}"
+            row = self._call("inbox_claim_job", None, name, LEASE)
             assert (row and UUID(row["job_id"])) == (job and job.id)
             if job is not None:
-                self._claimed(job, owner, row)
+                self._claimed(job, name, row)
+                assert self._call("inbox_claim_job", None, name, LEASE) == row
             self._agree()
 
     @precondition(lambda self: any(self._holder(held) for held in self.leases))

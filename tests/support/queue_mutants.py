@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
+from inner_scenarios import SCENARIOS as INNER
 from queue_model import explore
 from queue_races import RACES
 from queue_scenarios import SCENARIOS
@@ -51,7 +52,7 @@ MUTANTS = (
            r"order by t\.turn,", "order by", "clients_take_turns"),
     Mutant("jobs at work do not count as turns", "inbox_private.next_jobs",
            r"\+ w\.working", "", "clients_take_turns"),
-    Mutant("finished files are handed out again", "inbox_private.lease",
+    Mutant("finished files are handed out again", "inbox_private.open_files",
            r"and f\.finished_at is null", ""),
     Mutant("a later outcome replaces the first", "public.inbox_record_file",
            r" and f\.finished_at is null", ""),
@@ -65,11 +66,27 @@ MUTANTS = (
     Mutant("cancel is not told", "inbox_private.extend",
            "else 'cancel'", "else 'ok'", "cancel_is_told"),
     Mutant("a sign of life shortens a lease", "inbox_private.extend",
-           r"greatest\(lease_expires_at, (.*)\)$", r"\1", "a_beat_only_extends"),
+           r"greatest\(lease_expires_at -[^,]*, interval '0'\),", "(", "a_beat_only_extends"),
     Mutant("a job is closed with open files", "public.inbox_finish_job",
            r"finished_at is null", "false"),
     Mutant("finish does not say the same again", "public.inbox_finish_job",
            r"coalesce\(v_outcome, 'lost'\)", "'lost'"),
+    Mutant("a lost answer costs a second job", "public.inbox_claim_job",
+           r"if found then return inbox_private.lease\(j\); end if;", "",
+           "a_lost_answer_is_given_again"),
+    Mutant("a claim is asked for twice at once", "public.inbox_claim_job",
+           r"perform pg_advisory_xact_lock[^;]*;", "", "a_lost_answer_is_given_again"),
+    Mutant("a lease made in the future stays", "inbox_private.keep_time",
+           "new.lease_expires_at := ", "v_back := v_back; -- ", "a_lease_survives_no_clock"),
+    Mutant("a pause made in the future stays", "inbox_private.keep_time",
+           "new.available_at := ", "v_back := v_back; -- ", "a_pause_survives_no_clock"),
+    Mutant("a beat keeps a lease made in the future", "inbox_private.extend",
+           r"- greatest\(updated_at - inbox_private\.clock\(\), interval '0'\)", "",
+           "a_beat_counts_from_now"),
+    Mutant("a file that ends before it began", "inbox_private.no_negative_time",
+           ":= 0", ":= -1", "a_file_may_end_before_it_began"),
+    Mutant("a key reserved in the future stays", "public.inbox_reserve_submission",
+           r"or old\.reserved_until > [^\n]*", "", "a_key_survives_no_clock"),
     Mutant("live jobs are reaped", "public.inbox_reap_jobs",
            r" and lease_expires_at <= inbox_private\.clock\(\)", ""),
     Mutant("reapers stand in line", "public.inbox_reap_jobs",
@@ -99,6 +116,34 @@ MUTANTS = (
            " and dispatch = p_dispatch", ""),
     Mutant("a job that never starts is started for ever", "public.inbox_redispatch_job",
            "v_lost >= 10", "false", "a_job_that_never_starts_is_given_up"),
+    *(Mutant(f"no fence for {name}", f"public.inbox_{name}",
+             r"not inbox_private\.hold\(p_job_id, p_token\)", "false", "a_lost_worker_adds_nothing")
+      for name in ("add_children", "progress", "keep_pages", "open_files")),
+    Mutant("children are added again", "public.inbox_add_children",
+           r"and not exists \(select from public\.inbox_files where parent_id = p_file_id\)", "",
+           "children_are_added_once"),
+    Mutant("a finished container brings more", "public.inbox_add_children",
+           r"v_parent\.finished_at is null and", "", "children_are_added_once"),
+    Mutant("files inside are not bounded", "public.inbox_add_children",
+           "> p_max_files", "> 9999", "containers_share_a_room"),
+    Mutant("bytes inside are not bounded", "public.inbox_add_children",
+           "> p_max_bytes", "> 9999", "containers_share_a_room"),
+    Mutant("what was not taken out is not counted", "public.inbox_add_children",
+           r"processed_files \+ v_failed", "processed_files", "what_was_not_taken_out_is_over"),
+    Mutant("pages that are done fall", "public.inbox_progress",
+           r"greatest\(coalesce\(pages_done, 0\), least\(p_done, p_total\)\)",
+           "p_done - 1", "progress_within_a_file_only_grows"),
+    Mutant("a job is complete before its file", "public.inbox_progress",
+           r"least\(99,", "least(100,", "progress_within_a_file_only_grows"),
+    Mutant("pages are kept under any digest", "public.inbox_keep_pages",
+           r"coalesce\(f\.sha256, p_sha256\) is distinct from p_sha256", "false",
+           "pages_are_kept_for_their_content"),
+    Mutant("pages go with the first job", "inbox_private.forget_pages",
+           r"o\.job_id <> old\.id", "false", "pages_go_with_the_last_job"),
+    Mutant("pages stay behind", "inbox_private.forget_pages",
+           r"f\.job_id = old\.id", "false", "pages_go_with_the_last_job"),
+    Mutant("secrets outlive their job", "inbox_private.forget_secrets",
+           "new.sealed := null", "null", "secrets_end_with_the_job"),
 )  # fmt: skip
 EXAMPLES, STEPS = 150, 30
 
@@ -106,6 +151,7 @@ EXAMPLES, STEPS = 150, 30
 CATCHERS: dict[str, Callable[[str], object]] = {
     "model": lambda url: explore(url, EXAMPLES, STEPS, shrink=False),
     **SCENARIOS,
+    **INNER,
     **RACES,
 }
 

@@ -28,29 +28,36 @@ class Caller:
     """One connection, as one worker has."""
 
     def __init__(self, url: str, *setup: str) -> None:
-        self._connection = psycopg.connect(url, autocommit=True)
+        self.connection = psycopg.connect(url, autocommit=True)
         for statement in setup:
-            self._connection.execute(statement.encode())
+            self.connection.execute(statement.encode())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self.connection.close()
 
     def __call__(self, function: str, *arguments: Any) -> Any:
         """Call one of the queue's functions."""
         values = [Jsonb(value) if isinstance(value, list | dict) else value for value in arguments]
         places = ", ".join("%s" for _ in values)
         query = f"select public.inbox_{function}({places})".encode()
-        row = self._connection.execute(query, values).fetchone()
+        row = self.connection.execute(query, values).fetchone()
         return row[0] if row else None
 
-    def submit(self, files: int, client: str = "local", attempts: int = 100) -> UUID:
-        """A new job."""
+    def submit(
+        self,
+        files: int,
+        client: str = "local",
+        attempts: int = 100,
+        sealed: str | None = None,
+        items: list[dict[str, Any]] | None = None,
+    ) -> UUID:
+        """A new job, of so many files or of these."""
         job_id = uuid4()
-        items = [{"name": f"{n}", "storage_key": f"{n}"} for n in range(files)]
-        self("submit_job", job_id, items, None, client, attempts)
+        items = items or [{"name": f"{n}", "storage_key": f"{n}"} for n in range(files)]
+        self("submit_job", job_id, items, None, client, attempts, None, sealed)
         return job_id
 
 
@@ -125,7 +132,7 @@ def claimers_at_once(url: str, rounds: int, claimers: int = 8) -> None:
 
     def claim(caller: Caller) -> str:
         start.wait()
-        lease = caller("claim_job", None, f"{id(caller)}", 30.0)
+        lease = caller("claim_job", None, f"{uuid4()}", 30.0)
         assert lease, "a claimer went away empty while a job was waiting"
         return str(lease["job_id"])
 

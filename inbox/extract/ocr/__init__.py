@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from inbox.errors import ConfigurationError
+from inbox.extract.ocr import tessdata
 from inbox.extract.options import Options
 
 if TYPE_CHECKING:
@@ -29,11 +30,33 @@ ENGINES = {
 }
 
 
-class Line(NamedTuple):
-    """A line of print, with the mean confidence of its words, 0 to 1."""
+Box = tuple[float, float, float, float]
+
+
+class Word(NamedTuple):
+    """A word, and where it stands.
+
+    Attributes:
+        text: as it is written.
+        confidence: 0 to 1.
+        box: left, top, right and bottom edge as shares of the page's width and height, 0 to 1.
+    """
 
     text: str
     confidence: float
+    box: Box
+
+
+class Line(NamedTuple):
+    """A line of print, with the mean confidence of its words, 0 to 1.
+
+    Attributes:
+        words: its words one by one, where they were asked for.
+    """
+
+    text: str
+    confidence: float
+    words: tuple[Word, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -44,12 +67,14 @@ class Reading(NamedTuple):
         confidence: mean word confidence, 0 to 1; 0 where there is no word.
         words: how many words.
         lines: the lines one by one.
+        turn: how the picture was turned before it was read, in degrees counter-clockwise.
     """
 
     text: str
     confidence: float
     words: int
     lines: tuple[Line, ...]
+    turn: int = 0
 
     @property
     def worth(self) -> float:
@@ -64,18 +89,35 @@ class Reading(NamedTuple):
 NOTHING = Reading("", 0.0, 0, ())
 
 
+class Way(NamedTuple):
+    """How a picture is to be read.
+
+    Attributes:
+        local_threshold: tell ink from paper by each spot's surroundings (uneven light).
+        block: take all print for one column, line by line, and look for no layout.
+        words: tell where each word stands.
+    """
+
+    local_threshold: bool = False
+    block: bool = False
+    words: bool = False
+
+
+USUAL = Way()
+
+
 class Engine(Protocol):
     """A reader of pictures. One object serves one process, one call at a time."""
 
     name: str
 
-    def read(self, image: Image, dpi: int, *, local_threshold: bool = False) -> Reading:
+    def read(self, image: Image, dpi: int, way: Way = USUAL) -> Reading:
         """Read a gray picture.
 
         Args:
             image: mode L.
             dpi: dots per inch of the print, true or estimated.
-            local_threshold: tell ink from paper by each spot's surroundings (uneven light).
+            way: how.
         """
         ...
 
@@ -84,7 +126,6 @@ class Engine(Protocol):
         ...
 
 
-@functools.lru_cache(maxsize=1)
 def engine(options: Options) -> Engine | None:
     """The engine that the options ask for, loaded once; None for "none".
 
@@ -93,27 +134,29 @@ def engine(options: Options) -> Engine | None:
     """
     if options.ocr_engine == "none":
         return None
-    where = ENGINES.get(options.ocr_engine)
+    return _made(options.ocr_engine, options.ocr_languages, options.tessdata_dir)
+
+
+@functools.lru_cache(maxsize=1)
+def _made(name: str, languages: str, folder: str | None) -> Engine:
+    where = ENGINES.get(name)
     if where is None:
-        raise ConfigurationError(f"There is no OCR engine named {options.ocr_engine}.")
-    module, _, name = where.partition(":")
-    made: Engine = getattr(importlib.import_module(module), name)(options)
+        raise ConfigurationError(f"There is no OCR engine named {name}.")
+    module, _, kind = where.partition(":")
+    made: Engine = getattr(importlib.import_module(module), kind)(
+        languages, tessdata.folder(languages, folder)
+    )
     return made
 
 
-def tessdata_folder(options: Options) -> str:
-    """Folder of *.traineddata files, after checking that the languages are there.
+def turned(box: Box, turn: int) -> Box:
+    """A box on a page, after the page was turned counter-clockwise.
 
-    Raises:
-        ConfigurationError: a language is missing.
+    Args:
+        box: left, top, right and bottom edge as shares of the page.
+        turn: degrees, a multiple of 90; less than 0 turns clockwise.
     """
-    import tessdata
-
-    folder = options.tessdata_dir or tessdata.data_path()
-    for language in options.ocr_languages.split("+"):
-        if not os.path.exists(os.path.join(folder, f"{language}.traineddata")):  # noqa: PTH110, PTH118
-            raise ConfigurationError(
-                f"The OCR language {language} is not installed. Put {language}.traineddata into "
-                "the folder that INBOX_TESSDATA_DIR names, or set INBOX_OCR_LANGUAGES."
-            )
-    return folder
+    for _ in range(turn // 90 % 4):
+        left, top, right, bottom = box
+        box = (top, 1 - right, bottom, 1 - left)
+    return box

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-from inbox.extract.ocr import Engine, Reading
+from inbox.extract.ocr import Engine, Reading, Way
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Depth = Literal["fast", "balanced", "thorough"]
+# Draws a page in gray at no more than so many dots per inch, and says at how many.
+Draw = Callable[[int], "tuple[Image, int]"]
+
+# Print is as legible to the engine as at 300 dots per inch, and costs a quarter less; where a fair
+# reading will do, half.
+FIRST_DPI: dict[Depth, int] = {"fast": 160, "balanced": 200, "thorough": 200}
+FULL_DPI = 300
 # Tesseract's mean word confidence: above the first, a second try has nothing to win; below the
 # second, the page is turned or no print at all.
 ACCEPT = 0.88
@@ -23,54 +32,61 @@ SHADED = 0.2
 _LOOK_SIDE = 600
 # Long side in pixels that is enough to see which way up a page is.
 _ORIENTATION_SIDE = 1500
-
-
-# Print is as legible to the engine as at higher resolutions, and costs a fifth less.
-_FIRST_DPI = 220
-
 # Noise reads as some words in every direction: a turned page must clearly win.
 _CLEARLY = 1.5
 
 
-def read_page(engine: Engine, image: Image, dpi: int, *, thrifty: bool = False) -> Reading:
-    """The best reading of a gray page that a few tries give.
+def read_page(engine: Engine, draw: Draw, depth: Depth, *, words: bool = False) -> Reading:
+    """The best reading of a page that a few tries give.
 
     Args:
         engine: what reads.
-        image: the page.
-        dpi: its resolution.
-        thrifty: whether a fair reading is good enough.
+        draw: gives the page as a picture.
+        depth: how much is tried.
+        words: whether to tell where each word stands.
     """
-    best = engine.read(*_reduced(image, dpi))
+    way = Way(words=words)
+    image, dpi = draw(FIRST_DPI[depth])
+    best = engine.read(image, dpi, way)
     shaded = dark_share(image) >= SHADED
-    if _accepted(best) and not shaded:
-        return best
-    if thrifty and best.confidence >= FAIR and best.words > FEW_WORDS and not shaded:
+    enough = _fair if depth == "fast" else _accepted
+    if enough(best) and not shaded:
         return best
     if best.confidence < LOST or best.words <= FEW_WORDS:
-        image, best = _turned(engine, image, dpi, best)
-    elif dpi > _FIRST_DPI:
-        best = _better(best, engine.read(image, dpi))
-        if _accepted(best) and not shaded:
+        best = _upright(engine, image, dpi, way, best)
+        if enough(best) and not shaded:
             return best
+    turn = best.turn
+    image, finer = _turned(draw(FULL_DPI), turn)
+    if finer != dpi:
+        best = _better(best, _seen(engine.read(image, finer, way), turn))
+    if not shaded and (depth == "fast" or _accepted(best)):
+        return best
     # Uneven light; it spoils clean receipts, so it is never the first try.
-    best = _better(best, engine.read(image, dpi, local_threshold=True))
+    local = way._replace(local_threshold=True)
+    best = _better(best, _seen(engine.read(image, finer, local), turn))
     if best.confidence < LOST:
         # Faint print over patterns, as on identity cards.
-        best = _better(best, engine.read(_stretched(image), dpi, local_threshold=True))
+        stretched = engine.read(_stretched(image), finer, local)
+        best = _better(best, _seen(stretched, turn))
+    if depth == "thorough" and not _accepted(best):
+        # A layout was seen where there is none: prices apart from what they are for, boxes.
+        block = engine.read(image, finer, way._replace(block=True))
+        best = _better(best, _seen(block, turn))
     return best
 
 
-def _reduced(image: Image, dpi: int) -> tuple[Image, int]:
-    if dpi <= _FIRST_DPI:
-        return image, dpi
-    scale = _FIRST_DPI / dpi
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, reducing_gap=2.0), _FIRST_DPI
+def _seen(reading: Reading, turn: int) -> Reading:
+    """A reading of the page after it was turned."""
+    return reading._replace(turn=(reading.turn + turn) % 360)
 
 
 def _accepted(reading: Reading) -> bool:
     return reading.confidence >= ACCEPT and reading.words > FEW_WORDS
+
+
+def _fair(reading: Reading) -> bool:
+    return reading.confidence >= FAIR and reading.words > FEW_WORDS
 
 
 def dark_share(image: Image) -> float:
@@ -100,17 +116,20 @@ def _stretched(image: Image) -> Image:
     return ImageOps.autocontrast(image, cutoff=1)
 
 
-def _turned(engine: Engine, image: Image, dpi: int, upright: Reading) -> tuple[Image, Reading]:
-    """The page and its reading, set upright if it was not."""
+def _turned(drawn: tuple[Image, int], turn: int) -> tuple[Image, int]:
+    image, dpi = drawn
+    return (image.rotate(turn, expand=True) if turn else image), dpi
+
+
+def _upright(engine: Engine, image: Image, dpi: int, way: Way, before: Reading) -> Reading:
+    """The page read the right way up; as before where that is not certain."""
     turn = engine.rotation(image, dpi)
     if turn is None:
         turn = _turn_by_trying(engine, image, dpi)
-    if turn:
-        turned = image.rotate(turn, expand=True)
-        found = engine.read(turned, dpi)
-        if found.worth > _CLEARLY * upright.worth:
-            return turned, found
-    return image, upright
+    if not turn:
+        return before
+    found = _seen(engine.read(image.rotate(turn, expand=True), dpi, way), turn)
+    return found if found.worth > _CLEARLY * before.worth else before
 
 
 def _turn_by_trying(engine: Engine, image: Image, dpi: int) -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import math
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inbox.extract.ocr import NOTHING, Line, Reading
+from inbox.extract.ocr import NOTHING, Box, Line, Reading, Word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,6 +44,7 @@ class _Box(NamedTuple):
     height: float
     text: str
     score: float
+    place: Box = (0, 0, 0, 0)
 
 
 def available() -> bool:
@@ -70,16 +73,28 @@ def read(image: Image) -> Reading:
     if found.txts is None or found.boxes is None:
         return NOTHING
     boxes = [
-        _box(corners, text, score)
+        _box(corners, text, score, small.size)
         for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
         if text.strip()
     ]
     return in_lines(boxes) if boxes else NOTHING
 
 
-def _box(corners: Any, text: str, score: float) -> _Box:
+def _box(corners: Any, text: str, score: float, size: tuple[int, int]) -> _Box:
     xs, ys = [float(x) for x, _ in corners], [float(y) for _, y in corners]
-    return _Box(min(xs), sum(ys) / len(ys), max(ys) - min(ys), text.strip(), trust(score))
+    wide, high = size
+    place = (min(xs) / wide, min(ys) / high, max(xs) / wide, max(ys) / high)
+    middle, height = sum(ys) / len(ys), max(ys) - min(ys)
+    return _Box(min(xs), middle, height, text.strip(), trust(score), place)
+
+
+def _words(box: _Box) -> Iterator[Word]:
+    """The words of a box, which share its width by their letters."""
+    left, top, right, bottom = box.place
+    step = (right - left) / len(box.text)
+    for found in re.finditer(r"\S+", box.text):
+        place = (left + step * found.start(), top, left + step * found.end(), bottom)
+        yield Word(found[0], box.score, place)
 
 
 def trust(score: float) -> float:
@@ -103,7 +118,8 @@ def in_lines(boxes: list[_Box]) -> Reading:
     lines = []
     for row in rows:
         text = " ".join(box.text for box in row)
-        lines.append(Line(text, sum(box.score for box in row) / len(row)))
+        words = tuple(word for box in row for word in _words(box))
+        lines.append(Line(text, sum(box.score for box in row) / len(row), words))
     text = "\n".join(line.text for line in lines)
     confidence = sum(box.score for box in boxes) / len(boxes)
     return Reading(text, confidence, len(text.split()), tuple(lines))

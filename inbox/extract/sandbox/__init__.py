@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -37,12 +37,16 @@ _ERRORS = {
     for kind in (
         errors.UnsupportedType,
         errors.CorruptFile,
+        errors.TruncatedFile,
         errors.EncryptedFile,
         errors.EmptyFile,
         errors.TypeMismatch,
         errors.DecompressionBomb,
         errors.XmlDtdForbidden,
         errors.TooManyPages,
+        errors.TooManyEntries,
+        errors.ContainerTooLarge,
+        errors.TooDeep,
         errors.ReadTimeout,
         errors.ReaderCrashed,
         errors.NoSpace,
@@ -74,6 +78,7 @@ class Sandbox:
         warm: `"module:function"` to call once in the zygote with `argument`, before it forks.
         argument: JSON value handed to `warm`.
         environment: variables of the zygote besides the few that a program needs to start.
+        local_sockets: whether what runs in the children talks to itself over sockets.
     """
 
     def __init__(
@@ -82,9 +87,15 @@ class Sandbox:
         warm: str,
         argument: Mapping[str, Any],
         environment: Mapping[str, str],
+        *,
+        local_sockets: bool = False,
     ) -> None:
         self._task = task
-        self._setup = {"warm": warm, "argument": dict(argument)}
+        self._setup = {
+            "warm": warm,
+            "argument": dict(argument),
+            "local_sockets": local_sockets,
+        }
         self._environment = dict(environment)
         self._lock = threading.Lock()
         self._zygote: _Zygote | None = None
@@ -99,6 +110,8 @@ class Sandbox:
         seconds: float,
         abort: Signal | None = None,
         prepare: str | None = None,
+        secret: Mapping[str, Any] | None = None,
+        output: int | None = None,
     ) -> Any:
         """What the task returns for the bytes at `path`, as a JSON value.
 
@@ -110,6 +123,10 @@ class Sandbox:
             abort: asked again and again; ends the call once it is set.
             prepare: `"module:function"` to call in the child before the limits hold and before it
                 sees the file, for a library that starts a thread when it is loaded.
+            secret: JSON value that the task finds in its argument under `secret`; it goes to the
+                child by a pipe of its own, past the zygote, of which later children are copies.
+            output: descriptor of a file that the child may write; the task finds its own number
+                for it in its argument under `output`.
 
         Raises:
             InboxError: one that the task raised.
@@ -125,12 +142,19 @@ class Sandbox:
             "limits": limits.model_dump(),
         }
         call["prepare"] = prepare
+        extra = {} if output is None else {"output": output}
         with path.open("rb") as file:
             for _ in range(2):  # a zygote that was killed from outside is no fault of the file
                 file.seek(0)  # the offset is shared with a child that may have read already
-                with contextlib.suppress(_ZygoteLostError):
-                    return self._started().call(file.fileno(), call, seconds, abort)
+                with contextlib.suppress(_ZygoteLostError), _told(secret) as pipe:
+                    descriptors = {"source": file.fileno()} | extra | pipe
+                    return self._started().call(descriptors, call, seconds, abort)
         raise errors.ReaderCrashed("The reading process ended twice while it read this file.")
+
+    @property
+    def without_network(self) -> tuple[str, ...]:
+        """How the network is kept from the children; nothing where the system permits no way."""
+        return self._started().without_network
 
     def close(self) -> None:
         """Stop the zygote and all children; calls under way raise ReaderCrashed."""
@@ -187,12 +211,14 @@ class _Zygote:
                 start_new_session=True,  # a Ctrl-C at the terminal is the worker's to handle
             )
         self._control.settimeout(_START_SECONDS)
-        if wire.receive(self._control) is None:
+        ready = wire.receive(self._control)
+        if ready is None:
             self.stop()
             raise errors.ConfigurationError(
                 "The reading process does not start; its standard error says why."
             )
         self._control.settimeout(_KILL_SECONDS)
+        self.without_network = tuple(ready[0]["without_network"])
 
     def usable(self) -> bool:
         """Whether it runs and belongs to this process (not to the one this was forked from)."""
@@ -209,14 +235,23 @@ class _Zygote:
             self._kill()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def call(self, source: int, call: dict[str, Any], seconds: float, abort: Signal | None) -> Any:
+    def call(
+        self,
+        descriptors: Mapping[str, int],
+        call: dict[str, Any],
+        seconds: float,
+        abort: Signal | None,
+    ) -> Any:
         """Have a child made for this call, and wait for its answer."""
         leash, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         result, result_write = os.pipe()
         with leash, os.fdopen(result, "rb", buffering=0) as answer:
             try:
+                given = {"result": result_write, "leash": theirs.fileno(), **descriptors}
                 with theirs, self._send_lock:
-                    wire.send(self._control, call, [source, result_write, theirs.fileno()])
+                    wire.send(
+                        self._control, call | {"descriptors": list(given)}, list(given.values())
+                    )
             except OSError:
                 raise _ZygoteLostError from None
             finally:
@@ -293,6 +328,27 @@ class _Waiting:
         if status is None:
             raise _ZygoteLostError
         return status
+
+
+@contextlib.contextmanager
+def _told(secret: Mapping[str, Any] | None) -> Iterator[dict[str, int]]:
+    """A pipe with a secret in it; nothing where there is none."""
+    if secret is None:
+        yield {}
+        return
+    words = json.dumps(secret).encode()
+    end, begin = os.pipe()
+    try:
+        os.set_blocking(begin, False)
+        if os.write(begin, words) < len(words):
+            raise ValueError("the secret is longer than a pipe holds")
+        os.close(begin)
+        begin = -1
+        yield {"secret": end}
+    finally:
+        for descriptor in (begin, end):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 def _value(data: bytearray) -> Any:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from inbox.errors import InboxError
-from inbox.extract.sandbox import limits, wire
+from inbox.extract.sandbox import limits, network, wire
 
 # Parent gone is normally seen at once as the end of the control socket; the poll covers a socket
 # that lives on in a forked copy of the parent.
@@ -89,13 +89,13 @@ class Zygote:
         return True
 
     def _start(self, call: dict[str, Any], descriptors: list[int]) -> None:
-        source, result, leash = descriptors
+        given = dict(zip(call["descriptors"], descriptors, strict=True))
         pid = os.fork()
         if pid == 0:
-            self._become_child(call, source, result, leash)
-        os.close(source)
-        os.close(result)
-        self._leashes[pid] = socket.socket(fileno=leash)
+            self._become_child(call, given)
+        self._leashes[pid] = socket.socket(fileno=given.pop("leash"))
+        for descriptor in given.values():
+            os.close(descriptor)
 
     def _let_go(self, pid: int) -> None:
         """The caller wants nothing more of this child."""
@@ -126,7 +126,7 @@ class Zygote:
         with self._leashes.pop(pid) as leash, contextlib.suppress(OSError):
             leash.send(wire.pack_status(os.waitstatus_to_exitcode(status)))
 
-    def _become_child(self, call: dict[str, Any], source: int, result: int, leash: int) -> None:
+    def _become_child(self, call: dict[str, Any], given: dict[str, int]) -> None:
         """In the fork: never returns."""
         code = 1
         try:
@@ -134,7 +134,12 @@ class Zygote:
             limits.die_with_parent(self._pid)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (leash, self._wake, self._wake_write, self._control.fileno()):
+            for descriptor in (
+                given["leash"],
+                self._wake,
+                self._wake_write,
+                self._control.fileno(),
+            ):
                 os.close(descriptor)
             for other in self._leashes.values():
                 other.close()
@@ -146,13 +151,23 @@ class Zygote:
             if call["prepare"] is not None:
                 resolve(call["prepare"])()
             limits.apply(limits.Limits.model_validate(call["limits"]))
-            with os.fdopen(source, "rb") as file:
-                answer = answer_of(call["task"], file.read, call["argument"])
-            with os.fdopen(result, "wb") as out:
+            argument = _argument(call, given)
+            with os.fdopen(given["source"], "rb") as file:
+                answer = answer_of(call["task"], file.read, argument)
+            with os.fdopen(given["result"], "wb") as out:
                 out.write(json.dumps(answer).encode())
             code = 0
         finally:
             os._exit(code)
+
+
+def _argument(call: dict[str, Any], given: dict[str, int]) -> dict[str, Any]:
+    """What the task is told, with what came beside the call."""
+    argument: dict[str, Any] = call["argument"]
+    if "secret" in given:
+        with os.fdopen(given["secret"], "rb") as pipe:
+            argument = argument | {"secret": json.loads(pipe.read())}
+    return argument | {"output": given["output"]} if "output" in given else argument
 
 
 def answer_of(task: str, read: Callable[[], bytes], argument: dict[str, Any]) -> dict[str, Any]:
@@ -188,11 +203,12 @@ def main(argument: str) -> None:
     setup = json.loads(argument)
     control = socket.socket(fileno=setup["control"])
     control.set_inheritable(False)
+    ways = network.leave(local=setup["local_sockets"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     resolve(setup["warm"])(setup["argument"])
     gc.collect()
     gc.freeze()  # shared pages stay shared when a child collects
-    wire.send(control, {"ready": True})
+    wire.send(control, {"without_network": ways})
     Zygote(control, setup["parent"], Path(setup["scratch"])).run()
 
 

@@ -28,9 +28,10 @@ def every_error(kind: type[InboxError] = InboxError) -> Iterator[type[InboxError
 
 
 def test_every_error_has_a_status() -> None:
-    """The caller's faults are 4xx, ours are 5xx."""
+    """The faults of the caller and of the file are 4xx, ours are 5xx."""
     for kind in every_error():
-        expected = 4 if issubclass(kind, errors.RequestError) else 5
+        asked = (errors.RequestError, errors.PermanentError)
+        expected = 4 if issubclass(kind, asked) else 5
         assert status_of(kind) // 100 == expected, kind
 
 
@@ -53,7 +54,7 @@ def test_the_description_is_complete() -> None:
     described = create_app(settings()).openapi()
     submit = described["paths"]["/classify-documents-async"]["post"]
     form = submit["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"files", "labels"}
+    assert {"files", "labels", "options", "passwords"} <= set(form["properties"])
     assert {"202", "408", "413", "415", "422", "503", "507"} <= set(submit["responses"])
     too_large = submit["responses"]["413"]["content"]["application/problem+json"]
     assert set(too_large["examples"]) == {"too_many_files", "file_too_large", "job_too_large"}

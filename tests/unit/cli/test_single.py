@@ -120,3 +120,32 @@ def test_wrong_input_is_named(run: Run, arguments: list[str], code: str) -> None
     assert done.code == 2
     assert done.err.startswith(f"inbox: {code}: ")
     assert done.out == ""
+
+
+def test_a_file_is_written_in_another_form(run: Run, folder: Path) -> None:
+    """The output goes to the file that is named, or to the standard output as it is."""
+    assert run("read", folder / "b.txt", "--output", "text").out == INVOICE
+    done = run("read", folder / "b.txt", "--output", "words", "-o", "out.json")
+    assert (done.code, done.out) == (0, "")
+    assert json.loads(Path("out.json").read_bytes())["pages"][0]["source"] == "native"
+    assert sorted(path.name for path in Path().iterdir()) == ["documents", "out.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--output", "docx"], "unsupported_output"),
+        (["--output", "pdf", "-o", "x.pdf"], "unsupported_output"),
+        (["--output", "text", "--json"], "invalid_request"),
+        (["-o", "nowhere/x.txt"], "invalid_request"),
+        (["--languages", "tlh"], "unsupported_language"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused(
+    run: Run, folder: Path, arguments: list[str], code: str
+) -> None:
+    """What is wrong is said with its code, and nothing is left behind."""
+    done = run("read", folder / "b.txt", *arguments)
+    assert done.code == 2
+    assert code in done.out + done.err
+    assert [path.name for path in Path().iterdir()] == ["documents"]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from inbox.errors import ConfigurationError, CorruptFile, DecompressionBomb, TooManyPages
 from inbox.extract import image, ocr
-from inbox.extract.ocr import Line, Reading, ladder, program
+from inbox.extract.ocr import USUAL, Line, Reading, Way, ladder, program
 from inbox.extract.options import Options
 from inbox.model import PageSource
 
@@ -222,7 +222,7 @@ class Counting:
     def __init__(self) -> None:
         self.tries = 0
 
-    def read(self, picture: Image.Image, dpi: int, *, local_threshold: bool = False) -> Reading:
+    def read(self, picture: Image.Image, dpi: int, way: Way = USUAL) -> Reading:
         """Some words, of middling confidence."""
         self.tries += 1
         return Reading("five words of fair print", 0.8, 5, (Line("five words of fair print", 0.8),))
@@ -235,7 +235,25 @@ class Counting:
 def test_a_thrifty_reader_is_content_with_a_fair_reading(letter: Image.Image) -> None:
     """What a second try could better is left where time matters more."""
     thrifty, thorough = Counting(), Counting()
-    ladder.read_page(thrifty, letter, 300, thrifty=True)
-    ladder.read_page(thorough, letter, 300)
+    ladder.read_page(thrifty, lambda most: (letter, most), "fast")
+    ladder.read_page(thorough, lambda most: (letter, most), "thorough")
     assert thrifty.tries == 1
     assert thorough.tries > 1
+
+
+class Columnless(Counting):
+    """A double that reads a receipt only where it looks for no layout."""
+
+    def read(self, picture: Image.Image, dpi: int, way: Way = USUAL) -> Reading:
+        """Prices with what they are for, or without."""
+        said = "Coffee twice 2.50 together 5.00" if way.block else "Coffee 2.50"
+        return Reading(said, 0.8, len(said.split()), (Line(said, 0.8),))
+
+
+@pytest.mark.parametrize(("depth", "whole"), [("balanced", False), ("thorough", True)])
+def test_a_receipt_is_read_line_by_line_in_the_end(
+    letter: Image.Image, depth: ladder.Depth, whole: bool
+) -> None:
+    """Where a layout is seen that is none, the highest ladder reads without one."""
+    found = ladder.read_page(Columnless(), lambda most: (letter, most), depth)
+    assert ("together" in found.text) is whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,28 @@ def write_much(data, argument):
     with tempfile.TemporaryFile() as file:
         for _ in range(100):
             file.write(bytes(1024 * 1024))
+
+def connect(data, argument):
+    import socket
+    try:
+        with socket.create_connection(("127.0.0.1", argument["port"]), timeout=5):
+            return "connected"
+    except OSError as error:
+        return type(error).__name__
+
+def connect_from_a_program(data, argument):
+    program = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    command = [sys.executable, "-c", program, str(argument["port"])]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+
+def connect_to_a_file(data, argument):
+    import socket
+    try:
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.connect(argument["path"])
+            return "connected"
+    except OSError as error:
+        return type(error).__name__
 
 def noise(data, argument):
     print("words of the document", flush=True)
@@ -360,3 +383,54 @@ def test_overhead_of_a_call_is_small(sandbox: Sandbox, file: Path) -> None:
         run(sandbox, file, "echo")
         taken.append(time.perf_counter() - start)
     assert min(taken) < 0.05
+
+
+def can_be_kept_from_the_network() -> bool:
+    """Whether this system lets a process give up its network, asked of a process of its own."""
+    program = "from inbox.extract.sandbox import network; print(len(network.leave()))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return int(run.stdout) > 0
+
+
+@pytest.mark.skipif(not can_be_kept_from_the_network(), reason="the system permits no way")
+def test_a_child_reaches_no_network(sandbox: Sandbox, file: Path, tmp_path: Path) -> None:
+    """Neither a parser, nor a program that it starts, connects to anything, not even here."""
+    place = str(tmp_path / "socket")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as local:
+        local.bind(place)
+        local.listen()
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            listener.accept()[0].close()
+        assert sandbox.without_network
+        assert run(sandbox, file, "connect", port=port) != "connected"
+        limits = LIMITS.model_copy(update={"processes": True})
+        argument = {"do": "connect_from_a_program", "port": port}
+        assert sandbox.run(file, argument, limits=limits, seconds=30) != 0
+        if "filter" in sandbox.without_network:
+            assert run(sandbox, file, "connect_to_a_file", path=place) == "PermissionError"
+        for one in (listener, local):
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                one.accept()
+
+
+@pytest.mark.parametrize("way", ["_leave_namespace", "_refuse_sockets"])
+def test_each_way_alone_keeps_the_network_away(way: str) -> None:
+    """Where the system permits only one of the two ways, it is enough."""
+    program = textwrap.dedent(f"""
+        import socket, sys
+        from inbox.extract.sandbox import network
+        listener = socket.create_server(("127.0.0.1", 0))
+        if not network.{way}():
+            sys.exit(77)
+        try:
+            socket.create_connection(listener.getsockname(), 5)
+        except OSError:
+            sys.exit(0)
+        sys.exit(1)
+    """)
+    code = subprocess.run([sys.executable, "-c", program], check=False).returncode
+    if code == 77:
+        pytest.skip("the system does not permit it")
+    assert code == 0

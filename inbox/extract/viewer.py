@@ -1,0 +1,309 @@
+"""Pages as pictures for people, with the places where quotes stand.
+
+Rendered in a child, as everything that opens a file: see `inbox.extract.sandbox`.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from inbox.errors import ReaderCrashed
+from inbox.extract import sniff
+from inbox.extract.ocr import Box
+from inbox.extract.options import Options
+from inbox.extract.sandbox import Limits, Sandbox
+from inbox.extract.work import EXTRACTORS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from inbox.settings import Settings
+
+__all__ = ["PageView", "Viewer"]
+
+# Enough to read small print on a large screen; a page takes some 100 to 300 kB.
+LONG_SIDE = 1600
+_COLOURS = 64
+_SECONDS = 60.0
+_SHEET_INCHES = 11.7  # the long side of a sheet of paper
+# Where every fifth word of a quote is read otherwise, it is still the same line.
+_SAME_SHARE = 0.8
+_FEWEST_LETTERS = 30
+_MARGIN = 0.002
+_ENVIRONMENT = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Word(NamedTuple):
+    """A word and its box: left, top, right, bottom, as shares of the page's width and height."""
+
+    text: str
+    box: Box
+
+
+class PageView(BaseModel):
+    """A page to look at.
+
+    Attributes:
+        png: the picture; None where the format has no pages to draw (mail, office, web pages).
+        width: in pixels.
+        height: in pixels.
+        boxes: for each quote asked for, the boxes of its lines; none where it was not found.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    png: bytes | None = None
+    width: int = 0
+    height: int = 0
+    boxes: tuple[tuple[Box, ...], ...] = ()
+
+
+class Viewer:
+    """Draws pages. A context manager; any number of threads may draw at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._argument = {"options": Options.of(settings).model_dump(mode="json")}
+        self._limits = Limits(memory_bytes=settings.file_memory_bytes, cpu_seconds=int(_SECONDS))
+        self._sandbox = Sandbox(
+            "inbox.extract.viewer:draw", "inbox.extract.viewer:warm", self._argument, _ENVIRONMENT
+        )
+
+    def draw(self, path: Path, number: int, quotes: Sequence[str] = ()) -> PageView | None:
+        """One page of the file at `path`; None where the file has no page of this number.
+
+        Args:
+            path: the file.
+            number: counted from 1.
+            quotes: what to find on it; on scans that takes OCR, and about a second.
+
+        Raises:
+            InboxError: the page cannot be drawn.
+            OSError: `path` cannot be opened.
+        """
+        answer = self._sandbox.run(
+            path,
+            self._argument | {"number": number, "quotes": list(quotes)},
+            limits=self._limits,
+            seconds=_SECONDS,
+        )
+        if answer is None:
+            return None
+        try:
+            png = answer.pop("png")
+            found = None if png is None else base64.b64decode(png, validate=True)
+            return PageView(png=found, **answer)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            raise ReaderCrashed("The drawing process gave an answer of the wrong form.") from None
+
+    def close(self) -> None:
+        """Stop the process."""
+        self._sandbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# -- in the child ---------------------------------------------------------------------
+
+
+def warm(_: dict[str, Any]) -> None:
+    """Load what draws PDFs and pictures."""
+    for name in ("PIL.Image", "pikepdf", "pypdfium2", "inbox.extract.gate", "inbox.extract.image"):
+        importlib.import_module(name)
+
+
+def draw(data: bytes, argument: dict[str, Any]) -> dict[str, Any] | None:
+    """What the child answers: see `PageView`, with the picture in base 64.
+
+    Raises:
+        InboxError: the page cannot be drawn.
+    """
+    options = Options.model_validate(argument["options"])
+    kind = sniff.media_type(data)
+    if kind == sniff.PDF:
+        seen = _of_pdf(data, argument["number"], options)
+    elif EXTRACTORS[kind] == EXTRACTORS[sniff.PNG]:
+        seen = _of_picture(data, argument["number"], options)
+    else:
+        return {"png": None, "width": 0, "height": 0, "boxes": []}
+    if seen is None:
+        return None
+    picture, words = seen
+    quotes = argument["quotes"]
+    boxes = [locate(words, quote) for quote in quotes]
+    if quotes and not all(boxes) and sum(len(word.text) for word in words) < _FEWEST_LETTERS:
+        read = _read(picture, options)
+        boxes = [locate(read, quote) for quote in quotes]
+    shown = _shrunk(picture)
+    return {
+        "png": base64.b64encode(_png(shown)).decode(),
+        "width": shown.width,
+        "height": shown.height,
+        "boxes": boxes,
+    }
+
+
+def locate(words: Sequence[Word], quote: str) -> list[Box]:
+    """The boxes of the lines on which `quote` stands; none where it is not found.
+
+    Case, punctuation and spacing are not compared.
+    """
+    wanted = [plain for plain in map(_plain, quote.split()) if plain]
+    known = [(plain, word.box) for word in words for plain in [_plain(word.text)] if plain]
+    if not wanted:
+        return []
+    best, start = 0, 0
+    for place in range(len(known) - len(wanted) + 1):
+        same = sum(known[place + step][0] == plain for step, plain in enumerate(wanted))
+        if same > best:
+            best, start = same, place
+    if best < _SAME_SHARE * len(wanted):
+        return []
+    return _lines([box for _, box in known[start : start + len(wanted)]])
+
+
+def _lines(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes that stand on one line, joined."""
+    joined: list[Box] = []
+    for left, top, right, bottom in boxes:
+        if joined:
+            before = joined[-1]
+            middle = (top + bottom) / 2
+            if before[1] <= middle <= before[3] and left >= before[0]:
+                joined[-1] = (
+                    before[0], min(before[1], top), max(before[2], right), max(before[3], bottom),
+                )  # fmt: skip
+                continue
+        joined.append((left, top, right, bottom))
+    return [
+        (max(0.0, a - _MARGIN), max(0.0, b - _MARGIN), min(1.0, c + _MARGIN), min(1.0, d + _MARGIN))
+        for a, b, c, d in joined
+    ]
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word.casefold()))
+
+
+def _of_pdf(data: bytes, number: int, options: Options) -> tuple[Image, list[Word]] | None:
+    import pypdfium2
+
+    from inbox.errors import CorruptFile
+    from inbox.extract import gate
+
+    found = gate.passed(data, options.max_pages)
+    with found.opened:
+        if number - 1 not in found.places:
+            return None
+        index = found.places.index(number - 1)
+    try:
+        with pypdfium2.PdfDocument(found.sound) as document:
+            if found.values:
+                document.init_forms()
+            page = document[index]
+            scale = 2 * LONG_SIDE / max(1.0, *page.get_size())
+            picture = page.render(scale=min(scale, 300 / 72)).to_pil().convert("RGB")
+            return picture, _words_of(page)
+    except pypdfium2.PdfiumError:
+        raise CorruptFile("The page cannot be drawn.") from None
+
+
+def _words_of(page: Any) -> list[Word]:
+    """The text layer, word by word."""
+    layer = page.get_textpage()
+    try:
+        text = layer.get_text_range()
+        count = layer.count_chars()
+        if len(text) != count:  # a character beyond the first plane counts as two
+            text = "".join(layer.get_text_range(place, 1) or " " for place in range(count))
+        turned = _Turned(page)
+        words: list[Word] = []
+        letters = ""
+        boxes: list[tuple[float, float, float, float]] = []
+        for place, letter in enumerate(text):
+            if letter.isspace() or letter == "\ufffe":
+                if letters:
+                    words.append(Word(letters, turned.around(boxes)))
+                letters, boxes = "", []
+            else:
+                letters += letter
+                boxes.append(layer.get_charbox(place))
+        if letters:
+            words.append(Word(letters, turned.around(boxes)))
+        return words
+    finally:
+        layer.close()
+
+
+class _Turned:
+    """From a page's own units to shares of its picture, which may be turned."""
+
+    def __init__(self, page: Any) -> None:
+        left, bottom, right, top = (float(side) for side in page.get_bbox())
+        self._left, self._bottom = left, bottom
+        self._width, self._height = max(1.0, right - left), max(1.0, top - bottom)
+        self._quarters = (page.get_rotation() // 90) % 4
+
+    def around(self, boxes: Sequence[tuple[float, float, float, float]]) -> Box:
+        """The box around boxes of (left, bottom, right, top)."""
+        xs = [self._x(value) for box in boxes for value in (box[0], box[2])]
+        ys = [self._y(value) for box in boxes for value in (box[1], box[3])]
+        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
+        for _ in range(self._quarters):  # a quarter turn clockwise
+            left, top, right, bottom = 1 - bottom, left, 1 - top, right
+        return (left, top, right, bottom)
+
+    def _x(self, value: float) -> float:
+        return min(1.0, max(0.0, (value - self._left) / self._width))
+
+    def _y(self, value: float) -> float:
+        return min(1.0, max(0.0, 1 - (value - self._bottom) / self._height))
+
+
+def _of_picture(data: bytes, number: int, _options: Options) -> tuple[Image, list[Word]] | None:
+    from inbox.extract import image
+
+    shown = image.shown_at(data, number - 1)
+    return None if shown is None else (shown, [])
+
+
+def _read(picture: Image, options: Options) -> list[Word]:
+    """The words of a picture, by OCR; none where that is off."""
+    from inbox.extract import ocr
+
+    engine = ocr.engine(options)
+    if engine is None:
+        return []
+    gray = picture.convert("L")
+    dpi = max(70, round(max(gray.size) / _SHEET_INCHES))
+    found = engine.read(gray, dpi, ocr.Way(words=True))
+    return [Word(word.text, word.box) for line in found.lines for word in line.words]
+
+
+def _shrunk(picture: Image) -> Image:
+    import PIL.Image
+
+    factor = LONG_SIDE / max(picture.size)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, PIL.Image.Resampling.LANCZOS)
+
+
+def _png(picture: Image) -> bytes:
+    import PIL.Image
+
+    few = picture.quantize(_COLOURS, method=PIL.Image.Quantize.FASTOCTREE)
+    written = io.BytesIO()
+    few.save(written, "PNG", optimize=False, compress_level=6)
+    return written.getvalue()
