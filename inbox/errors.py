@@ -51,6 +51,7 @@ InboxError
 │   ├── FileNotFound          file_not_found
 │   ├── FileNotCompleted      file_not_completed
 │   ├── LinkExpired           link_expired
+│   ├── LabelSetNotFound      label_set_not_found
 │   ├── SubmissionInFlight    submission_in_flight
 │   ├── IdempotencyConflict   idempotency_conflict
 │   ├── Unauthenticated       unauthenticated
@@ -388,6 +389,12 @@ class LinkExpired(RequestError):
     """A download link whose time is over, or which was not made here."""
 
     code = "link_expired"
+
+
+class LabelSetNotFound(RequestError):
+    """No label set has this name."""
+
+    code = "label_set_not_found"
 
 
 class SubmissionInFlight(RequestError):

@@ -121,10 +121,23 @@ class Document(Value):
 
 
 class Label(Value):
-    """A class that a document can be given."""
+    """A class that a document can be given.
+
+    Attributes:
+        name: what results say.
+        description: what it means, for a reader who does not know it.
+        cues: words and phrases that such documents hold.
+        examples: texts of such documents, or their beginnings.
+    """
 
     name: str = Field(min_length=1, max_length=64)
     description: str = Field(default="", max_length=1000)
+    cues: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
+        default=(), max_length=50
+    )
+    examples: tuple[Annotated[str, Field(min_length=1, max_length=4000)], ...] = Field(
+        default=(), max_length=500, repr=False
+    )
 
 
 class Evidence(Value):
@@ -246,6 +259,7 @@ class JobOptions(Row):
         fields: what a model is to find; None for dates, amounts and parties.
         budget: most money that a model may cost the job, in US dollars.
         redact: whether account numbers and addresses are hidden from a model.
+        label_set: name of a stored list of labels; its labels are the job's.
         unpack: whether files inside other files (attachments, archives) become files of the job.
     """
 
@@ -256,6 +270,7 @@ class JobOptions(Row):
     fields: tuple[FieldWanted, ...] | None = Field(default=None, max_length=50)
     budget: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     redact: bool | None = None
+    label_set: str | None = Field(default=None, min_length=1, max_length=64)
     unpack: bool | None = None
 
 

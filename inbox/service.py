@@ -8,10 +8,17 @@ from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
-from inbox.errors import FileNotCompleted, JobNotFound, JobNotOver, SubmissionInFlight
+from inbox.errors import (
+    FileNotCompleted,
+    JobNotFound,
+    JobNotOver,
+    LabelSetNotFound,
+    SubmissionInFlight,
+)
 from inbox.extract import Output
 from inbox.following import Recaller
 from inbox.front import SETTLED_SECONDS, Front
+from inbox.labelling import Correction, LabelSet
 from inbox.model import (
     Document,
     FileStatus,
@@ -247,6 +254,58 @@ class Inbox(Front):
             if len(expired) < SWEEP_BATCH:
                 break
         return removed
+
+    def put_label_set(
+        self, name: str, labels: Sequence[Label], client_id: str = "local"
+    ) -> LabelSet:
+        """Store a list of labels under a name; jobs may then name it in their options.
+
+        Raises:
+            InvalidLabels: the name or a label cannot be used, or there are too many sets.
+        """
+        return self.store.put_label_set(client_id, name, labels)
+
+    def label_set(self, name: str, client_id: str = "local") -> LabelSet:
+        """One stored list of labels.
+
+        Raises:
+            LabelSetNotFound: the client has none of this name.
+        """
+        return self.store.label_set(client_id, name)
+
+    def label_sets(self, client_id: str = "local") -> tuple[LabelSet, ...]:
+        """Every stored list of labels, by name."""
+        return self.store.label_sets(client_id)
+
+    def delete_label_set(self, name: str, client_id: str = "local") -> None:
+        """Forget a stored list of labels; jobs keep the labels they were submitted with.
+
+        Raises:
+            LabelSetNotFound: the client has none of this name.
+        """
+        if not self.store.delete_label_set(client_id, name):
+            raise LabelSetNotFound("there is no label set of this name")
+
+    def correct(
+        self, job_id: UUID, file_id: UUID, label: str | None, by: str, client_id: str | None = None
+    ) -> Job:
+        """Say what a file is, or with None take that back; who and when is kept.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+            FileNotFound: the job has no such file.
+            FileNotCompleted: the file has no label.
+            InvalidLabels: the label is not one of the job's.
+        """
+        return self.store.correct(job_id, file_id, label, by, client_id)
+
+    def corrections(self, job_id: UUID, client_id: str | None = None) -> tuple[Correction, ...]:
+        """Every correction of a job's files, oldest first.
+
+        Raises:
+            JobNotFound: there is none, or it is another client's.
+        """
+        return self.store.corrections(job_id, client_id)
 
     def stuck(self, limit: int = 50) -> tuple[Stuck, ...]:
         """Jobs that do not move, the quietest first: why, and what to do."""

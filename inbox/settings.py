@@ -211,6 +211,18 @@ class Settings(BaseSettings):
     model: str = Field("gpt-5-mini", description="Name of the model on that server.")
     model_timeout_seconds: float = Field(60, gt=0, description="Longest wait for one answer.")
     model_max_retries: int = Field(2, ge=0, le=10, description="Retries of one call to the model.")
+    review_threshold: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="Confidence of the lexicon under which a person is asked to look; "
+        "`inbox evaluate` says which one a target precision asks for.",
+    )
+    learn_from_corrections: bool = Field(
+        default=False,
+        description="Let files that people corrected be examples for the next ones of the same "
+        "client; `inbox evaluate --with-corrections` shows what that changes.",
+    )
 
     model_max_output_tokens: int = Field(
         4000, ge=200, description="Most tokens that the model may spend on one answer."

@@ -29,7 +29,8 @@ from inbox.extract import Reader
 from inbox.extract.viewer import Viewer
 from inbox.following import Follower
 from inbox.holding import Holding
-from inbox.model import Classification, Document, File, JobStatus, Lease, Problem
+from inbox.learning import MOST_CORRECTIONS, Lessons
+from inbox.model import Classification, Document, File, JobStatus, Label, Lease, Problem
 from inbox.opened import Opened
 from inbox.sealing import unseal
 from inbox.settings import Settings
@@ -173,6 +174,25 @@ class Worker(Opened):
         holding.progress()
         return found
 
+    def taught(
+        self, labels: Sequence[Label] | None, client_id: str = "local"
+    ) -> tuple[Label, ...] | None:
+        """The labels with every correction of a client as an example; reads what it must.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        return self._lessons.taught(labels, client_id, MOST_CORRECTIONS)
+
+    def _labels(self, lease: Lease) -> tuple[Label, ...] | None:
+        if not self.settings.learn_from_corrections:
+            return lease.labels
+        return self._lessons.taught(lease.labels, lease.client_id)
+
+    def _text(self, file: File) -> str:
+        with self.blobs.fetch(file.blob) as path:
+            return self.reader.read(path, name=file.name).text
+
     def _terms(self, lease: Lease, file: File, holding: Holding) -> Terms:
         redact = lease.options.redact
         return Terms(
@@ -185,7 +205,7 @@ class Worker(Opened):
     def _classified(self, document: Document, lease: Lease, terms: Terms) -> Classification:
         if document.container:  # the labels are those of the files inside
             return Classification(label=None, confidence=None, classifier="container")
-        found = self.classifier.classify(document, lease.labels, terms)
+        found = self.classifier.classify(document, self._labels(lease), terms)
         if document.not_unpacked is None:
             return found
         reasons = (*found.review_reasons, "not_unpacked")
@@ -283,6 +303,10 @@ class Worker(Opened):
     def reader(self) -> Reader:
         """Reads files, in processes of its own."""
         return self._closing.enter_context(Reader(self.settings))
+
+    @cached_property
+    def _lessons(self) -> Lessons:
+        return Lessons(self.store, self._text)
 
     @cached_property
     def viewer(self) -> Viewer:

@@ -70,6 +70,44 @@ export type Database = {
     }
     Views: Record<never, never>
     Functions: {
+      inbox_correct_file: {
+        Args: {
+          p_job_id: string
+          p_file_id: string
+          p_label: string
+          p_by?: string
+          p_client_id?: string
+        }
+        Returns: Json
+      }
+      inbox_delete_label_set: {
+        Args: {
+          p_name: string
+          p_client_id?: string
+        }
+        Returns: Json
+      }
+      inbox_label_set: {
+        Args: {
+          p_name: string
+          p_client_id?: string
+        }
+        Returns: Json
+      }
+      inbox_list_label_sets: {
+        Args: {
+          p_client_id?: string
+        }
+        Returns: Json
+      }
+      inbox_put_label_set: {
+        Args: {
+          p_name: string
+          p_labels: Json
+          p_client_id?: string
+        }
+        Returns: Json
+      }
       inbox_submit_job: {
         Args: {
           p_job_id: string

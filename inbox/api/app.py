@@ -13,9 +13,11 @@ from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from inbox.api import (
+    corrections,
     downloads,
     events,
     exports,
+    labels,
     pages,
     problems,
     reference,
@@ -48,6 +50,8 @@ ROUTERS = (
     exports.router,
     downloads.router,
     pages.router,
+    labels.router,
+    corrections.router,
     webhooks.router,
 )
 DENIALS = responses(Unauthenticated, ScopeMissing, RateLimited)

@@ -25,6 +25,7 @@ CLIENT_CLOSED_REQUEST = 499
 STATUSES: Mapping[type[InboxError], int] = {
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
+    errors.LabelSetNotFound: HTTPStatus.NOT_FOUND,
     errors.FileNotFound: HTTPStatus.NOT_FOUND,
     errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
     errors.MessageNotFound: HTTPStatus.NOT_FOUND,

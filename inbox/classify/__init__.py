@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels
+from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels, with_examples
 from inbox.classify.terms import Ledger, MemoryLedger, Terms, Usage, over_budget
 from inbox.model import Classification, Document, Label
 from inbox.settings import Settings
@@ -43,7 +43,7 @@ def open_classifier(settings: Settings) -> Classifier:
         return ModelClassifier(settings)
     from inbox.classify.lexicon import LexiconClassifier
 
-    return LexiconClassifier()
+    return LexiconClassifier(settings.review_threshold)
 
 
 __all__ = [
@@ -56,4 +56,5 @@ __all__ = [
     "open_classifier",
     "over_budget",
     "parse_labels",
+    "with_examples",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from inbox.classify.cues import default_cues, topic_cues
+from inbox.classify.kinds import Meaning, meaning
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
-from inbox.classify.taxonomy import ALIASES, DEFAULT_LABELS, key
+from inbox.classify.taxonomy import key
 from inbox.classify.words import COMMON_WORDS, FUNCTION_WORDS, fold, stem
 from inbox.model import Label
 
@@ -20,15 +20,13 @@ _NAME_WORD = 1.6
 _DESCRIPTION_WORD = 1.0
 _NAME_PHRASE_ON_TOP = 2.4
 _NAME_PHRASE = 1.4
+_CUE = 1.8  # a phrase that the caller says such documents hold
 _MOST_REPEATS = 2.2
 _SHORTEST_WORD = 3
-# How much of a default label's cues a label takes over that names it.
-_SAME_NAME = 1.0
-_PART_OF_NAME = 0.8
-_IN_DESCRIPTION = 0.5
-_LIKE_IN_WORDS = 0.4
-_LEAST_LIKENESS = 1.5
-_SHORTEST_COMPOUND = 5
+# What a label's own words are worth where its cues are known, and where they are not.
+_BESIDE_KNOWN_CUES = 0.35
+# A label that means a kind this much less than another label leaves it to that one.
+_LEAVES_IT = 0.7
 # What a common word is worth beside one that is not.
 _COMMON_SHARE = 0.25
 _COMMON_ROOTS = frozenset(stem(word) for word in COMMON_WORDS)
@@ -49,7 +47,9 @@ class _Profile(NamedTuple):
     name: str
     words: Mapping[str, float]
     phrase: str
+    cues: tuple[str, ...]
     borrowed: Mapping[str, float]
+    own_share: float
 
 
 def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
@@ -69,13 +69,21 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
 
 
 def _whole_score(profile: _Profile, reading: Reading, known: Mapping[str, Score]) -> Score:
-    points, found, _ = _own_score(profile, reading)
-    phrases = list(found)
+    own = _own_score(profile, reading)
+    points = profile.own_share * own.points
+    phrases = list(own.found)
     shapes: list[tuple[str, float]] = []
-    for kind, share in profile.borrowed.items():
+    if profile.borrowed:
+        # A label of several kinds is met by any of them.
+        kind = max(profile.borrowed, key=lambda each: profile.borrowed[each] * known[each].points)
+        share = profile.borrowed[kind]
         points += share * known[kind].points
         phrases.extend(Found(item.phrase, share * item.points) for item in known[kind].found)
         shapes.extend((name, share * worth) for name, worth in known[kind].shapes)
+    for cue in profile.cues:
+        if cue in reading.running:
+            points += _CUE
+            phrases.append(Found(cue, _CUE))
     return Score(points, tuple(phrases), tuple(shapes))
 
 
@@ -111,11 +119,10 @@ def _stems(reading: Reading) -> tuple[Counter[str], dict[str, str]]:
 def _profiles(labels: Sequence[Label]) -> list[_Profile]:
     names = [_roots(label.name) for label in labels]
     descriptions = [_roots(label.description) for label in labels]
-    borrowed = [_borrowed(label) for label in labels]
+    borrowed = _shared_out([meaning(label) for label in labels])
     spread = Counter(
         root for both in zip(names, descriptions, strict=True) for root in both[0] | both[1]
     )
-    borrowers = Counter(kind for shares in borrowed for kind in shares)
     count = len(labels)
     profiles = []
     for label, name, description, shares in zip(labels, names, descriptions, borrowed, strict=True):
@@ -126,10 +133,28 @@ def _profiles(labels: Sequence[Label]) -> list[_Profile]:
             for root in description
         }
         words |= {root: _NAME_WORD * _rarity(spread[root], count) for root in name}
-        # What several labels borrow does not tell them apart, and must not drown the others.
-        own = {kind: share * _rarity(borrowers[kind], count) ** 2 for kind, share in shares.items()}
-        profiles.append(_Profile(label.name, words, f" {key(label.name)} ", own))
+        cues = tuple(f" {key(cue)} " for cue in label.cues if key(cue))
+        own = 1 - (1 - _BESIDE_KNOWN_CUES) * max(shares.values(), default=0.0)
+        profiles.append(_Profile(label.name, words, f" {key(label.name)} ", cues, shares, own))
     return profiles
+
+
+def _shared_out(meanings: Sequence[Meaning]) -> list[dict[str, float]]:
+    """What each label takes of each kind: what several mean does not tell them apart."""
+    best: dict[str, float] = {}
+    for each in meanings:
+        for kind, share in each.kinds.items():
+            best[kind] = max(best.get(kind, 0.0), share)
+    kept = [
+        {kind: share for kind, share in each.kinds.items() if share >= _LEAVES_IT * best[kind]}
+        for each in meanings
+    ]
+    takers = Counter(kind for shares in kept for kind in shares)
+    count = len(meanings)
+    return [
+        {kind: share * _rarity(takers[kind], count) ** 2 for kind, share in shares.items()}
+        for shares in kept
+    ]
 
 
 def _rarity(spread: int, labels: int) -> float:
@@ -142,68 +167,4 @@ def _roots(text: str) -> set[str]:
         stem(word)
         for word in fold(text)
         if len(word) >= _SHORTEST_WORD and word not in _EMPTY_WORDS and not word.isdigit()
-    }
-
-
-def _borrowed(label: Label) -> dict[str, float]:
-    """Which known kinds and topics this label speaks of, and how much of their cues it takes."""
-    name, description = key(label.name), key(label.description)
-    if ALIASES.get(name) == "other":
-        return {"other": _SAME_NAME}
-    kinds = {alias: kind for alias, kind in ALIASES.items() if kind != "other"}
-    topics = {alias: names[0] for names in topic_cues() for alias in names}
-    if name in {key(known.name) for known in DEFAULT_LABELS}:
-        return {ALIASES[name]: _SAME_NAME}
-    shares: dict[str, float] = {}
-    for names in (kinds, topics):
-        inside, share = _named(names, name), _PART_OF_NAME
-        if name in names:
-            inside, share = {names[name]}, _SAME_NAME
-        elif not inside:
-            inside, share = _named(names, description), _IN_DESCRIPTION
-        shares |= {kind: share / len(inside) for kind in inside}
-    return shares or _alike(label)
-
-
-def _named(names: Mapping[str, str], text: str) -> set[str]:
-    """The kinds whose names stand in `text` as words, or end a compound: Eingangsrechnung."""
-    found = {kind for alias, kind in names.items() if f" {alias} " in f" {text} "}
-    if not found:
-        long = [alias for alias in names if len(alias) >= _SHORTEST_COMPOUND and " " not in alias]
-        words = text.split()
-        found = {names[alias] for alias in long for word in words if word.endswith(alias)}
-    return found
-
-
-def _alike(label: Label) -> dict[str, float]:
-    """The one kind whose cues use the label's words most, if one stands out."""
-    roots = _roots(f"{label.name} {label.description}")
-    vocabulary = _kind_roots()
-    spread = Counter(root for known in vocabulary.values() for root in known)
-    likeness = {
-        kind: sum(math.log(len(vocabulary) / spread[root]) for root in roots & known)
-        for kind, known in vocabulary.items()
-    }
-    best, second = sorted(likeness, key=lambda kind: -likeness[kind])[:2]
-    if likeness[best] < max(_LEAST_LIKENESS, 1.2 * likeness[second]):
-        return {}
-    return {best: _LIKE_IN_WORDS}
-
-
-@cache
-def _kind_roots() -> Mapping[str, frozenset[str]]:
-    descriptions = {label.name: label.description for label in DEFAULT_LABELS}
-    return {
-        kind: frozenset(
-            _roots(descriptions[kind])
-            | {
-                root
-                for group in cues.phrases
-                if group.weight >= 1
-                for phrase in group.phrases
-                for root in _roots(phrase)
-            }
-        )
-        for kind, cues in default_cues().items()
-        if kind != "other"
     }

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from inbox.classify import derive, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
 from inbox.classify.cues import default_cues
+from inbox.classify.examples import EXCERPT, example_points
 from inbox.classify.injection import hostile_reasons
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
-from inbox.classify.taxonomy import check_labels
+from inbox.classify.taxonomy import check_labels, is_default
 from inbox.classify.terms import Terms
 from inbox.model import Alternative, Classification, Document, Label
 
@@ -19,7 +20,14 @@ _MOST_ALTERNATIVES = 3
 
 
 class LexiconClassifier:
-    """Says what a document is by the words and the layout that such documents share."""
+    """Says what a document is by the words and the layout that such documents share.
+
+    Args:
+        threshold: the confidence under which a person is asked to look.
+    """
+
+    def __init__(self, threshold: float = THRESHOLD) -> None:
+        self._threshold = threshold
 
     def classify(
         self,
@@ -38,11 +46,14 @@ class LexiconClassifier:
             return no_text(VERSION, _unreadable(document))
         reading = Reading.of(document)
         scores = score_labels(reading, labels)
+        for label, points in example_points(document.text[:EXCERPT], labels or ()).items():
+            scores[label] = scores[label]._replace(points=scores[label].points + points)
         chances = probabilities({label: result.points for label, result in scores.items()})
         ranked = sorted(chances, key=lambda label: -chances[label])
         best = ranked[0]
+        judged = quality.judge(document, reading)
         reasons = (
-            *review_reasons(quality.judge(document, reading), chances[best]),
+            *review_reasons(judged, chances[best], self._threshold),
             *hostile_reasons(document),
         )
         return Classification(
@@ -63,15 +74,17 @@ class LexiconClassifier:
 
 def score_labels(reading: Reading, labels: Sequence[Label] | None) -> dict[str, Score]:
     """The score of every label, by its name as the caller spells it."""
-    if labels is None:
+    if labels is None or is_default(labels):
         return {name: score(cues, reading) for name, cues in default_cues().items()}
     return derive.score_own(reading, labels)
 
 
-def review_reasons(read: quality.Quality, confidence: float) -> tuple[str, ...]:
+def review_reasons(
+    read: quality.Quality, confidence: float, threshold: float = THRESHOLD
+) -> tuple[str, ...]:
     """Why a person should look at a result, as stable codes; empty where nobody needs to."""
     checks = (
-        ("low_confidence", confidence < THRESHOLD),
+        ("low_confidence", confidence < threshold),
         ("little_text", read.words < quality.FEWEST_WORDS),
         ("garbled_text", read.hopeless or (read.garbled and confidence < GARBLED_THRESHOLD)),
         ("unreadable_pages", read.unreadable_pages),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -15,6 +15,12 @@ FEWEST_LABELS = 2
 MOST_LABELS = 200
 LONGEST_NAME = 64
 LONGEST_DESCRIPTION = 1000
+MOST_CUES = 50
+LONGEST_CUE = 100
+MOST_EXAMPLES = 20
+LONGEST_EXAMPLE = 4000
+MOST_LEARNED = 50  # examples of a label that corrections add
+MOST_BYTES = 1024 * 1024  # of a whole list, as JSON
 
 DEFAULT_LABELS: tuple[Label, ...] = tuple(
     Label(name=name, description=description)
@@ -75,11 +81,39 @@ ALIASES: Mapping[str, str] = {
 }
 
 
+def is_default(labels: Sequence[Label]) -> bool:
+    """Whether these are the default labels, perhaps with examples."""
+    told = tuple((label.name, label.description, label.cues) for label in labels)
+    return told == tuple((label.name, label.description, label.cues) for label in DEFAULT_LABELS)
+
+
+def with_examples(
+    labels: Sequence[Label] | None, examples: Iterable[tuple[str, str]]
+) -> tuple[Label, ...]:
+    """The labels (the default ones if None) with more examples.
+
+    Args:
+        labels: what to choose from.
+        examples: names of labels and a text of each, the most telling first; of labels that are
+            not among `labels`, nothing is taken, and of each label so many as one may have.
+    """
+    texts: dict[str, list[str]] = {}
+    for name, text in examples:
+        texts.setdefault(name, []).append(text[:LONGEST_EXAMPLE])
+    return tuple(
+        label.model_copy(
+            update={"examples": (*label.examples, *texts.get(label.name, ())[:MOST_LEARNED])}
+        )
+        for label in (DEFAULT_LABELS if labels is None else labels)
+    )
+
+
 def parse_labels(value: object) -> tuple[Label, ...]:
     """A caller's own labels.
 
     Args:
-        value: a list of names or of objects with `name` and `description`; or such a list as JSON
+        value: a list of names or of objects with `name`, and perhaps `description`, `cues` and
+            `examples`; or such a list as JSON
             text; or names parted by commas.
 
     Raises:
@@ -88,6 +122,8 @@ def parse_labels(value: object) -> tuple[Label, ...]:
     items = _items(value)
     labels = tuple(_label(item, number) for number, item in enumerate(items, 1))
     check_labels(labels)
+    if sum(len(label.model_dump_json().encode()) for label in labels) > MOST_BYTES:
+        raise InvalidLabels(f"The labels are larger than {MOST_BYTES} bytes.")
     return labels
 
 
@@ -134,18 +170,39 @@ def _label(item: object, number: int) -> Label:
         item = {"name": item}
     if not isinstance(item, dict):
         raise InvalidLabels(f"Label {number} must be a name or an object with a name.")
-    unknown = set(item) - {"name", "description"}
+    unknown = set(item) - {"name", "description", "cues", "examples"}
     if unknown:
-        raise InvalidLabels(f"Label {number} has fields other than name and description.")
+        raise InvalidLabels(
+            f"Label {number} has fields other than name and description, cues and examples."
+        )
     name, description = item.get("name"), item.get("description") or ""
     if not isinstance(name, str) or not isinstance(description, str):
         raise InvalidLabels(f"The name and the description of label {number} must be text.")
     name, description = name.strip(), " ".join(description.split())
     _check_text(name, description, number)
+    cues = _texts(item.get("cues"), MOST_CUES, LONGEST_CUE, f"cues of label {number}")
+    examples = _texts(
+        item.get("examples"), MOST_EXAMPLES, LONGEST_EXAMPLE, f"examples of label {number}"
+    )
     try:
-        return Label(name=name, description=description)
+        return Label(name=name, description=description, cues=cues, examples=examples)
     except ValidationError:
         raise InvalidLabels(f"Label {number} cannot be used.") from None
+
+
+def _texts(value: object, most: int, longest: int, what: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise InvalidLabels(f"The {what} must be a list of texts.")
+    if len(value) > most:
+        raise InvalidLabels(f"There are {len(value)} {what}; {most} are the most.")
+    texts = tuple(text.strip() for text in value)
+    if not all(any(map(str.isalnum, text)) and "\0" not in text for text in texts):
+        raise InvalidLabels(f"The {what} must each have at least one letter or digit, and no NUL.")
+    if any(len(text) > longest for text in texts):
+        raise InvalidLabels(f"One of the {what} is longer than {longest} characters.")
+    return texts
 
 
 def _check_text(name: str, description: str, number: int) -> None:

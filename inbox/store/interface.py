@@ -23,6 +23,7 @@ from inbox.interface import (
 )
 from inbox.model import Job, JobSummary, Order
 from inbox.store.calls import Calls
+from inbox.store.labels import dump_label
 
 
 class InterfaceVerbs(Calls):
@@ -276,7 +277,7 @@ def submission(job_id: UUID, order: Order) -> dict[str, Any]:
             }
             for upload in order.uploads
         ],
-        "p_labels": None if order.labels is None else [each.model_dump() for each in order.labels],
+        "p_labels": None if order.labels is None else [dump_label(each) for each in order.labels],
         "p_client_id": order.client_id,
         "p_max_attempts": order.max_attempts,
         "p_options": order.options.model_dump(mode="json", exclude_none=True),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from inbox.errors import (
+    FileNotCompleted,
+    FileNotFound,
     FileTooLarge,
     IdempotencyConflict,
     InboxError,
@@ -20,6 +22,8 @@ REFUSED = "22023"  # raised by our functions, with one of these codes as its det
 REFUSALS: dict[str, type[InboxError]] = {
     "file_too_large": FileTooLarge,
     "invalid_labels": InvalidLabels,
+    "file_not_found": FileNotFound,
+    "file_not_completed": FileNotCompleted,
     "no_files": NoFiles,
     "too_many_files": TooManyFiles,
     "job_too_large": JobTooLarge,

@@ -31,13 +31,14 @@ from inbox.model import (
 )
 from inbox.store.calls import Transport
 from inbox.store.interface import InterfaceVerbs, job_of, submission
+from inbox.store.labels import LabelVerbs
 from inbox.store.models import ModelVerbs
 from inbox.store.reading import Reading
 
 __all__ = ["Store", "Transport"]
 
 
-class Store(InterfaceVerbs, ModelVerbs, Reading):
+class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     # -- for people -----------------------------------------------------------------

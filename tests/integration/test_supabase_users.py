@@ -131,15 +131,27 @@ def test_nobody_without_a_user_sees_or_calls_anything(
                       and has_schema_privilege(r.rolname, pronamespace, 'usage')
                       and has_function_privilege(r.rolname, p.oid, 'execute')"""
         callable_by = connection.execute(query).fetchall()
-    assert callable_by == [
-        ("inbox_submit_job(uuid,jsonb,jsonb,text,integer,jsonb,text)", "authenticated")
+    assert sorted(callable_by) == [
+        ("inbox_correct_file(uuid,uuid,text,text,text)", "authenticated"),
+        ("inbox_delete_label_set(text,text)", "authenticated"),
+        ("inbox_label_set(text,text)", "authenticated"),
+        ("inbox_list_label_sets(text)", "authenticated"),
+        ("inbox_put_label_set(text,jsonb,text)", "authenticated"),
+        ("inbox_submit_job(uuid,jsonb,jsonb,text,integer,jsonb,text)", "authenticated"),
     ]
     assert len(functions) > 10
     with project.http() as browser:
         for function in functions:
             answer = browser.post(f"/rest/v1/rpc/{function}", json={"p_job_id": str(ann.jobs[0])})
             assert answer.status_code >= 400, function
-        for table in ("inbox_jobs", "inbox_files", "inbox_attempts", "inbox_submissions"):
+        for table in (
+            "inbox_jobs",
+            "inbox_files",
+            "inbox_attempts",
+            "inbox_submissions",
+            "inbox_label_sets",
+            "inbox_corrections",
+        ):
             answer = browser.get(f"/rest/v1/{table}?select=*")
             assert answer.status_code == 401, table
 

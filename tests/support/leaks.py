@@ -11,7 +11,15 @@ from uuid import UUID, uuid4
 import httpx
 from local_project import LocalProject
 
-TABLES = ("inbox_jobs", "inbox_files", "inbox_attempts", "inbox_submissions", "inbox_stuck")
+TABLES = (
+    "inbox_jobs",
+    "inbox_files",
+    "inbox_attempts",
+    "inbox_submissions",
+    "inbox_stuck",
+    "inbox_label_sets",
+    "inbox_corrections",
+)
 JOB_COLUMNS = [
     "id",
     "status",
@@ -115,6 +123,12 @@ def known_attacks(other: User) -> Iterator[tuple[str, str, Any]]:
             yield "GET", f"/rest/v1/{table}?select={column}", None
             yield "GET", f"/rest/v1/{table}?select=id&{column}=not.is.null", None
             yield "GET", f"/rest/v1/{table}?select=id&order={column}", None
+    yield "POST", "/rest/v1/rpc/inbox_list_label_sets", {"p_client_id": str(other.id)}
+    yield (
+        "POST",
+        "/rest/v1/rpc/inbox_correct_file",
+        {"p_job_id": str(job), "p_file_id": str(job), "p_label": other.mark},
+    )
     yield "PATCH", f"/rest/v1/inbox_jobs?id=eq.{job}", {"status": "cancelled"}
     yield "PATCH", f"/rest/v1/inbox_files?job_id=eq.{job}", {"name": "x"}
     yield "DELETE", f"/rest/v1/inbox_jobs?id=eq.{job}", None

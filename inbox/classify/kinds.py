@@ -1,0 +1,136 @@
+"""How far a caller's label means one of the known kinds of document.
+
+Cues for a kind are worth more than the words of a label, so a label takes over the cues of what it
+means. That is told by its name, by hand-written words with which people describe each kind
+(`cues/kinds.txt`), and, where the optional sentence encoder is installed, by likeness of meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from inbox.classify import likeness
+from inbox.classify.cues import read_cues, topic_cues
+from inbox.classify.taxonomy import ALIASES, DEFAULT_LABELS, key
+from inbox.classify.words import fold, stem
+from inbox.model import Label
+
+SAME = 1.0
+_PART_OF_NAME = 0.85
+_IN_DESCRIPTION = 0.6
+_TOPIC_BESIDE_KIND = 0.5
+_DESCRIBED = 0.8  # most that describing words can show
+_FULLY_DESCRIBED = 3.0  # points of describing words that show it
+_NAME_COUNTS = 1.5
+_LEAST_DESCRIBED = 0.6  # points
+_BESIDE_THE_BEST = 0.6  # share of the best kind's points that another must reach to count too
+_SHORTEST_COMPOUND = 5
+# Likeness to what is said of a kind: none, full, and how close to the best one counts too.
+_UNLIKE = 0.25
+_ALIKE = 0.45
+_AS_LIKE = 0.05
+
+
+class Meaning(NamedTuple):
+    """What a label means, as far as that is known.
+
+    Attributes:
+        kinds: how far it means each known kind or topic, 0 to 1; empty where none.
+        named: whether the name or the description says so outright.
+    """
+
+    kinds: Mapping[str, float]
+    named: bool
+
+
+def meaning(label: Label) -> Meaning:
+    """Which known kinds and topics this label means, and how far."""
+    name, description = key(label.name), key(label.description)
+    if ALIASES.get(name) == "other":
+        return Meaning({"other": SAME}, named=True)
+    if name in {key(known.name) for known in DEFAULT_LABELS}:
+        return Meaning({ALIASES[name]: SAME}, named=True)
+    shares = _described(label)
+    for kind, share in _alike(label).items():
+        shares[kind] = max(shares.get(kind, 0.0), share)
+    topics = {alias: names[0] for names in topic_cues() for alias in names}
+    kinds = {alias: kind for alias, kind in ALIASES.items() if kind != "other"}
+    named = False
+    for names in (kinds, topics):
+        if name in names:
+            # A kind of document says more than what it is about.
+            shares[names[name]] = _TOPIC_BESIDE_KIND if names is topics and shares else SAME
+            named = True
+            continue
+        for text, share in ((description, _IN_DESCRIPTION), (name, _PART_OF_NAME)):
+            for kind in _named(names, text):
+                shares[kind] = max(shares.get(kind, 0.0), share)
+                named = True
+    return Meaning(shares, named)
+
+
+def _described(label: Label) -> dict[str, float]:
+    name, description = _running(label.name), _running(label.description)
+    points: dict[str, float] = {}
+    for kind, groups in _vocabulary().items():
+        found = sum(weight for weight, phrases in groups if _any_in(phrases, description))
+        found += _NAME_COUNTS * sum(weight for weight, phrases in groups if _any_in(phrases, name))
+        points[kind] = found
+    best = max(points.values())
+    if best < _LEAST_DESCRIBED:
+        return {}
+    return {
+        kind: _DESCRIBED * min(found / _FULLY_DESCRIBED, 1.0)
+        for kind, found in points.items()
+        if found >= max(_LEAST_DESCRIBED, _BESIDE_THE_BEST * best)
+    }
+
+
+def _alike(label: Label) -> dict[str, float]:
+    if not likeness.installed():
+        return {}
+    name = label.name.replace("_", " ")
+    texts = [f"{name}: {label.description}", label.description] if label.description else [name]
+    told = [likeness.kinds_like(text) for text in texts]
+    like = {kind: max(each[kind] for each in told) for kind in told[0]}
+    best = max(like.values())
+    return {
+        kind: min((value - _UNLIKE) / (_ALIKE - _UNLIKE), 1.0) * _DESCRIBED
+        for kind, value in like.items()
+        if value > max(_UNLIKE, best - _AS_LIKE) and kind != "other"
+    }
+
+
+def _any_in(phrases: Iterable[str], running: str) -> bool:
+    return any(phrase in running for phrase in phrases)
+
+
+def _running(text: str) -> str:
+    return f" {' '.join(stem(word) for word in fold(text))} "
+
+
+@cache
+def _vocabulary() -> Mapping[str, tuple[tuple[float, tuple[str, ...]], ...]]:
+    text = resources.files("inbox.classify.cues").joinpath("kinds.txt").read_text("utf-8")
+    return {
+        kind: tuple(
+            # a phrase alone is a group, so that several of them add up
+            (group.weight, (_running(phrase),))
+            for group in cues.phrases
+            for phrase in group.phrases
+        )
+        for kind, cues in read_cues(text).items()
+    }
+
+
+def _named(names: Mapping[str, str], text: str) -> set[str]:
+    """The kinds whose names stand in `text` as words, or end a compound: Eingangsrechnung."""
+    found = {kind for alias, kind in names.items() if f" {alias} " in f" {text} "}
+    if not found:
+        long = [alias for alias in names if len(alias) >= _SHORTEST_COMPOUND and " " not in alias]
+        words = text.split()
+        found = {names[alias] for alias in long for word in words if word.endswith(alias)}
+    return found

