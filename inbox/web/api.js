@@ -55,11 +55,20 @@ export const retry = (id) => json(`/job/${id}/retry`, { method: "POST" });
 export const forget = (id) => json(`/job/${id}`, { method: "DELETE" });
 export const page = (id, file, number) => json(`/job/${id}/files/${file}/pages/${number}`);
 
+const NAME = "inbox-name";
+
+/** Who is at this page, as corrections are signed. */
+export const person = () => localStorage.getItem(NAME) || "";
+
+export function keepPerson(name) {
+  localStorage.setItem(NAME, name);
+}
+
 export function correct(id, file, label) {
   return json(`/job/${id}/files/${file}`, {
     method: "PATCH",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ label }),
+    body: JSON.stringify({ label, by: person() || "somebody at the page" }),
   });
 }
 

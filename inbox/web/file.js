@@ -55,9 +55,18 @@ function verdict(state) {
     others(state, label),
     evidence(state),
     forms(state),
+    signature(),
     h("p", { class: "quiet" }, [file.media_type, file.pages ? plural(file.pages, "page") : null,
       file.ocr_pages ? `${file.ocr_pages} by OCR` : null, file.classifier].filter(Boolean).join(" · ")),
   ];
+}
+
+/** Corrections are signed. */
+function signature() {
+  const field = h("input", { id: "person", type: "text", autocomplete: "name", maxlength: "200", onchange: () => api.keepPerson(field.value.trim()) });
+  field.value = api.person();
+  return h("details", {}, h("summary", {}, "Your name"),
+    h("label", { for: "person", class: "quiet" }, "What you say of a file is kept with it."), field);
 }
 
 /** The file in other forms. */

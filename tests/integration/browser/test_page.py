@@ -76,7 +76,7 @@ def test_a_person_says_what_files_are(tab: Page, twenty: list[Path]) -> None:
         for one in job_of(tab)["result"]["results"]
         if one["status"] == "completed" and one["needs_review"]
     ]
-    assert len(queue) >= 2
+    assert queue
     tab.get_by_role("link", name=re.compile("^Review")).press("Enter")
     for file_id in queue:
         expect(tab).to_have_url(re.compile(file_id))
