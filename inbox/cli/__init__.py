@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inbox.cli import jobs, keys, server, single, stack
+from inbox.cli import folder, jobs, keys, server, single, stack, tables
 from inbox.cli.base import app, main
 
-__all__ = ["app", "jobs", "keys", "main", "server", "single", "stack"]
+__all__ = ["app", "folder", "jobs", "keys", "main", "server", "single", "stack", "tables"]
