@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from queue import SimpleQueue
 from uuid import UUID
 
 from prefect import State, flow, unmapped
-from prefect.futures import PrefectFutureList, wait
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from inbox import Classification, File, JobStatus, Lease, LeaseLost
+from inbox import Classification, Document, File, JobStatus, Lease, LeaseLost
 from tasks.classify import classify
 from tasks.extract import extract
 from tasks.hooks import run_cancelled, run_crashed, run_ended
@@ -19,7 +20,6 @@ from tasks.runtime import inbox, run_is_cancelling, settings
 
 # Files that are mapped at once: enough to keep every reader busy past one slow file, few
 # enough that the texts of a large job do not pile up in memory.
-CHUNKS_UNDER_WAY = 2
 FILES_PER_READER = 4
 
 
@@ -57,16 +57,42 @@ def work_on(lease: Lease) -> None:
 def work_through(lease: Lease, files: Sequence[File]) -> None:
     """Read and classify these files."""
     size = 1 if lease.one_at_a_time else settings().file_concurrency * FILES_PER_READER
-    under_way = 1 if lease.one_at_a_time else CHUNKS_UNDER_WAY
-    running: deque[PrefectFutureList[Classification]] = deque()
+    # Prefect walks through all that a task is given, for every task.
+    bare = lease.model_copy(update={"files": ()})
+    steps = Steps(bare)
     for first in range(0, len(files), size):
-        chunk = files[first : first + size]
-        documents = extract.map(unmapped(lease), chunk)
-        running.append(classify.map(unmapped(lease), chunk, documents))
-        if len(running) >= under_way:
-            wait(running.popleft())
-    for results in running:
-        wait(results)
+        steps.begin(files[first : first + size])
+        steps.go_on(until=0 if lease.one_at_a_time else size)
+    steps.go_on(until=0)
+
+
+class Steps:
+    """The steps of one job's files that are under way."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._read: SimpleQueue[PrefectFuture[Document]] = SimpleQueue()
+        self._reading: dict[PrefectFuture[Document], File] = {}
+        self._classifying: deque[PrefectFuture[Classification]] = deque()
+
+    def begin(self, files: Sequence[File]) -> None:
+        """Start reading these."""
+        documents = extract.map(unmapped(self._lease), files)
+        for file, document in zip(files, documents, strict=True):
+            self._reading[document] = file
+            document.add_done_callback(self._read.put)
+
+    def go_on(self, until: int) -> None:
+        """Classify what has been read, until so many files at most are under way in each step."""
+        while len(self._reading) > until:
+            document = self._read.get()
+            # A future that has been waited for knows how it ended. Any other would ask the server
+            # when it is handed on.
+            document.wait()
+            file = self._reading.pop(document)
+            self._classifying += classify.map(unmapped(self._lease), [file], [document])
+        while len(self._classifying) > until:
+            self._classifying.popleft().wait()
 
 
 def end(lease: Lease) -> State[None]:

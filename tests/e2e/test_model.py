@@ -33,3 +33,23 @@ def test_a_model_that_fails_on_one_file_fails_that_file_only(
     assert outcomes == [("contract", None), (None, "model_unavailable"), ("invoice", None)]
     assert all(one["classifier"] != "lexicon-1" for one in job["result"]["results"])
     assert "test-key" not in house.logs()
+
+
+def test_a_job_waits_for_a_model_that_is_away(build: Callable[..., House], tmp_path: Path) -> None:
+    """Its run ends, no attempt is charged, and a later run finishes what is left."""
+    path = tmp_path / "one.txt"
+    path.write_text("LABEL-letter\nDear Ms Lovelace, thank you. Yours sincerely, C. B.\n")
+    with ScriptedServer() as server:
+        server.plan("529")
+        house = build(
+            OPENAI_BASE_URL=server.url,
+            INBOX_MODEL_MAX_RETRIES="0",
+            INBOX_MODEL_AWAY_SECONDS="1",
+            INBOX_MAX_ATTEMPTS="1",
+        )
+        job = house.finished(house.submit([path]))
+        assert len(server.requests) == 2
+    assert job["status"] == "completed"
+    assert job["attempt"] == 2
+    assert job["result"]["results"][0]["label"] == "letter"
+    assert job["result"]["cost"]["calls"] == 1
