@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -353,18 +352,37 @@ class Settings(BaseSettings):
         return self
 
 
-def describe() -> str:
-    """Every setting as a Markdown table: variable, default, what it is for."""
-    rows = ["| variable | default | what it is for |", "|---|---|---|"]
+class Described(NamedTuple):
+    """A setting as people read of it; `default` is None where it depends on the machine."""
+
+    variables: tuple[str, ...]
+    default: str | None
+    what_for: str
+
+
+def table() -> list[Described]:
+    """Every setting: its variables, its default, what it is for."""
+    rows = []
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         names = alias.choices if isinstance(alias, AliasChoices) else [f"INBOX_{name.upper()}"]
-        variables = ", ".join(f"`{each}`" for each in names)
-        rows.append(f"| {variables} | {_default(field)} | {field.description} |")
+        default = "" if field.default is None else str(field.default)
+        rows.append(
+            Described(
+                tuple(str(each) for each in names),
+                default if field.default_factory is None else None,
+                field.description or "",
+            )
+        )
+    return rows
+
+
+def describe() -> str:
+    """Every setting as a Markdown table: variable, default, what it is for."""
+    rows = ["| variable | default | what it is for |", "|---|---|---|"]
+    for row in table():
+        variables = ", ".join(f"`{each}`" for each in row.variables)
+        default = "depends on the machine" if row.default is None else row.default
+        shown = f"`{default}`" if row.default else default
+        rows.append(f"| {variables} | {shown} | {row.what_for} |")
     return "\n".join(rows)
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default_factory is not None:
-        return "depends on the machine"
-    return "" if field.default is None else f"`{field.default}`"

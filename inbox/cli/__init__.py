@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from inbox.cli import evaluate, jobs, keys, labels, server, single, stack
+from inbox.cli import evaluate, folder, jobs, keys, labels, server, single, stack, tables
 from inbox.cli.base import app, main
 
-__all__ = ["app", "evaluate", "jobs", "keys", "labels", "main", "server", "single", "stack"]
+__all__ = [
+    "app",
+    "evaluate",
+    "folder",
+    "jobs",
+    "keys",
+    "labels",
+    "main",
+    "server",
+    "single",
+    "stack",
+    "tables",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
@@ -27,6 +28,10 @@ Exit codes: 0 done; 1 the job failed or was cancelled, a file could not be class
 check failed; 2 the command or its input is wrong; 3 a service is away or not configured;
 130 interrupted.
 """
+
+
+PROGRAM = "inbox"
+COMPLETE = "_INBOX_COMPLETE"  # set by a shell that asks how a command may go on
 
 
 class Exit(IntEnum):
@@ -74,8 +79,12 @@ LabelsText: TypeAlias = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with the command's exit code."""
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="inbox")
+        app(args=None if arguments is None else list(arguments), prog_name=PROGRAM)
     except InboxError as error:
         complain(error.code, str(error))
         sys.exit(exit_code(error))

@@ -88,13 +88,14 @@ def live() -> Iterator[View]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[files]}"),
+        TextColumn("{task.fields[left]}"),
         TimeElapsedColumn(),
         console=console,
     )
 
     class Bar:
         def __init__(self) -> None:
-            self._task: TaskID = progress.add_task("waiting", total=100, files="")
+            self._task: TaskID = progress.add_task("waiting", total=100, files="", left="")
 
         def update(self, job: Job) -> None:
             progress.update(
@@ -102,10 +103,20 @@ def live() -> Iterator[View]:
                 completed=job.progress,
                 description=job.status.value,
                 files=f"{job.processed_files}/{job.total_files} files",
+                left=time_left(job),
             )
 
     with progress:
         yield Bar()
+
+
+def time_left(job: Job) -> str:
+    """How long the job may still take, for people; empty where that is not known."""
+    seconds = job.estimated_seconds_left
+    if seconds is None or job.status.terminal:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}:{rest:02} left"
 
 
 class _Lines:

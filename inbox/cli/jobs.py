@@ -12,9 +12,16 @@ import typer
 from inbox.blobs import Blobs, blob_key
 from inbox.cli.base import AsJson, LabelsText, Passwords, app, note, say, say_json, settings
 from inbox.cli.follow import watch_job
-from inbox.cli.paths import find_files
+from inbox.cli.paths import found_files
 from inbox.cli.show import jobs_table, output, show_job
-from inbox.errors import FileTooLarge, InvalidRequest, JobTooLarge, StoreUnavailable, TooManyFiles
+from inbox.errors import (
+    FileTooLarge,
+    InvalidRequest,
+    JobNotFound,
+    JobTooLarge,
+    StoreUnavailable,
+    TooManyFiles,
+)
 from inbox.model import Job, JobStatus, Label, Upload
 from inbox.names import display_name
 from inbox.service import Inbox
@@ -25,12 +32,19 @@ JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The job's id.")]
 
 
 @app.command()
-def submit(
+def submit(  # noqa: PLR0917 - typer's options
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="Files, or folders to take all files from."),
+        typer.Argument(
+            metavar="PATH",
+            help="Files, folders to take all files from, patterns such as 'in/**/*.pdf', or - for "
+            "a document on standard input.",
+        ),
     ],
     labels: LabelsText = None,
+    name: Annotated[
+        str, typer.Option("--name", help="What the document on standard input is called.")
+    ] = "stdin",
     password: Passwords = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it is over.")] = False,
     as_json: AsJson = False,
@@ -39,8 +53,7 @@ def submit(
     from inbox.classify import parse_labels
 
     chosen = parse_labels(labels) if labels else None
-    files = find_files(paths)
-    with Inbox(settings()) as inbox:
+    with found_files(paths, name) as files, Inbox(settings()) as inbox:
         job = send(inbox, files, chosen, password or ())
         if wait:
             if not as_json:
@@ -54,9 +67,19 @@ def submit(
 
 
 @app.command()
-def watch(job_id: JobId, as_json: AsJson = False) -> None:
+def watch(
+    job_id: Annotated[
+        UUID | None, typer.Argument(metavar="[JOB]", help="The job's id; the newest if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show a job live until it is over. Ctrl-C stops the watching, not the job."""
     with Inbox(settings()) as inbox:
+        if job_id is None:
+            newest = inbox.list(limit=1)
+            if not newest:
+                raise JobNotFound("there is no job")
+            job_id = newest[0].job_id
         raise typer.Exit(watch_job(inbox, job_id, as_json=as_json))
 
 
@@ -87,18 +110,25 @@ def retry(job_id: JobId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def delete(job_id: JobId) -> None:
+def delete(job_id: JobId, as_json: AsJson = False) -> None:
     """Forget a job that is over, with its files and results."""
     with Inbox(settings()) as inbox:
         inbox.delete(job_id)
-    say(f"job {job_id}: deleted")
+    if as_json:
+        say_json({"job_id": job_id, "deleted": True})
+    else:
+        say(f"job {job_id}: deleted")
 
 
 @app.command()
-def sweep() -> None:
+def sweep(as_json: AsJson = False) -> None:
     """Remove stored files that belong to no job; dispatch does so every hour."""
     with Inbox(settings()) as inbox:
-        say(f"{inbox.sweep()} jobs' files removed")
+        removed = inbox.sweep()
+    if as_json:
+        say_json({"removed": removed})
+    else:
+        say(f"{removed} jobs' files removed")
 
 
 @app.command()
@@ -123,8 +153,16 @@ def send(
     files: list[Path],
     labels: tuple[Label, ...] | None = None,
     passwords: Sequence[str] = (),
+    job_id: UUID | None = None,
 ) -> Job:
     """Copy files into the blob store and queue them as one job.
+
+    Args:
+        inbox: where.
+        files: which.
+        labels: what to choose from; None for the default set.
+        passwords: what opens locked ones.
+        job_id: the id of a job that does not exist yet; a random one if not given.
 
     Raises:
         ConfigurationError: there are passwords, and no key to seal them with.
@@ -133,7 +171,7 @@ def send(
         BlobsUnavailable, NoSpace, StoreUnavailable: nothing was queued.
     """
     _check_sizes(files, inbox.settings)
-    job_id = uuid4()
+    job_id = job_id or uuid4()
     sealed = inbox.seal(job_id, passwords)
     try:
         uploads = [

@@ -19,7 +19,7 @@ def api() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Bring the database up to date: DATABASE_URL, or the embedded one."""
     from inbox.embedded import EmbeddedPostgres, running_url
     from inbox.opened import DATABASE, database_url
@@ -34,6 +34,9 @@ def migrate() -> None:
         with EmbeddedPostgres(chosen.data_dir, bin_dir=chosen.pg_bin_dir) as server:
             server.ensure_database(DATABASE)
             applied = apply(server.url(DATABASE))
+    if as_json:
+        say_json({"applied": list(applied)})
+        return
     for name in applied or ["up to date"]:
         say(name)
 
@@ -66,14 +69,21 @@ def doctor(
 
 
 @app.command("settings")
-def print_settings() -> None:
+def print_settings(as_json: AsJson = False) -> None:
     """Print every setting with its default."""
-    from inbox.settings import describe
+    from inbox.settings import describe, table
 
-    say(describe())
+    if as_json:
+        say_json([row._asdict() for row in table()], indent=2)
+    else:
+        say(describe())
 
 
 @app.command()
-def version() -> None:
+def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    say(installed_version("document-inbox"))
+    found = installed_version("document-inbox")
+    if as_json:
+        say_json({"version": found})
+    else:
+        say(found)
