@@ -85,6 +85,7 @@ def test_a_person_says_what_files_are(tab: Page, twenty: list[Path]) -> None:
     expect(tab).to_have_url(re.compile("#/job/[^/]+$"))
     corrected = {one["file_id"]: one["corrected_label"] for one in job_of(tab)["result"]["results"]}
     assert all(corrected[file_id] for file_id in queue)
+    tab.get_by_role("button", name=re.compile("^All")).click()
     tab.get_by_role("link", name="reminder.txt").click()
     tab.get_by_label("Change the label to").select_option("memo")
     expect(tab.locator("p.label")).to_contain_text("checked")
