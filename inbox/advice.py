@@ -56,6 +56,7 @@ REASONS: Mapping[str, str] = {
     "no_evidence": "Nothing in it was found that speaks for the label.",
     "invented_quote": "The model quoted what does not stand there.",
     "second_opinion_differs": "The model and the word list disagree.",
+    "hidden_text": "It holds text that people do not see.",
     "instructions_in_text": "The text gives orders to whoever reads it.",
 }
 

@@ -14,7 +14,7 @@ import struct
 from typing import NamedTuple
 from uuid import UUID
 
-from inbox.errors import LinkExpired
+from inbox.errors import ConfigurationError, LinkExpired
 from inbox.sealing import derived_keys
 from inbox.settings import Settings
 
@@ -54,14 +54,16 @@ def link_of(settings: Settings, token: str, now: float) -> Link:
 
     Raises:
         LinkExpired: its time is over, or it was not made here.
-        ConfigurationError: there is no key to check it with.
     """
     try:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         data = b""
     digest, said = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
-    keys = derived_keys(settings, PURPOSE, make=True)
+    try:
+        keys = derived_keys(settings, PURPOSE, make=True)
+    except ConfigurationError:  # so none was made here
+        keys = []
     good = any(hmac.compare_digest(hmac.digest(key, said, hashlib.sha256), digest) for key in keys)
     if not good or len(said) < HEAD.size:
         raise LinkExpired("this link is not valid here; ask for a new one")

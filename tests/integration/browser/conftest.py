@@ -29,7 +29,7 @@ FLAGS = [
 SECONDS = 60
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, no test can run an event loop of its own
 def chromium() -> Iterator[Browser]:
     """A headless browser with a fresh profile."""
     if CHROMIUM is None:
