@@ -45,7 +45,7 @@ $(POSTGREST): tests/support/node/package.json tests/support/node/package-lock.js
 	@touch $@
 
 test-docs: install ## run every command of the README and the docs
-	@INBOX_TEST_DOCS=all $(BIN)/python -m pytest tests/docs
+	@INBOX_TEST_DOCS=all INBOX_TEST_IMAGE=all $(BIN)/python -m pytest tests/integration/test_docs.py tests/integration/test_production.py
 
 pictures: install ## draw the pictures of the README anew (needs Chromium)
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py 2>/dev/null

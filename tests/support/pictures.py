@@ -2,7 +2,7 @@
 
     python tests/support/pictures.py [FOLDER]
 
-Writes small PNGs into docs/pictures, or into FOLDER.
+Writes those of the README into docs/pictures, small; or all there are into FOLDER.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api_server import port_of, running
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
+from small_house import small_house
 
 from inbox.embedded import EmbeddedPostgres
 from inbox.samples import write_samples
-from inbox.service import Inbox
 from inbox.settings import Settings
 from inbox.store import migrate
 
@@ -31,6 +29,7 @@ COLOURS = 96
 LARGEST = 200_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 SECONDS = 120
+IN_THE_README = {"progress-desk-light", "file-desk-light", "job-desk-dark", "job-phone-light"}
 
 
 def main() -> None:
@@ -76,7 +75,6 @@ def main() -> None:
 @contextmanager
 def house(home: Path) -> Iterator[str]:
     """The API and a worker on a Postgres of their own; the page's URL."""
-    stop = threading.Event()
     with EmbeddedPostgres(home / "data") as server:
         server.ensure_database("inbox")
         migrate(server.url("inbox"))
@@ -87,21 +85,8 @@ def house(home: Path) -> Iterator[str]:
             classifier="lexicon",
             port=0,
         )
-
-        def work() -> None:
-            with Inbox(settings) as inbox:
-                while not stop.is_set():
-                    if inbox.work() is None:
-                        stop.wait(0.05)
-
-        worker = threading.Thread(target=work)
-        with running(settings) as api:
-            worker.start()
-            try:
-                yield f"http://127.0.0.1:{port_of(api)}"
-            finally:
-                stop.set()
-                worker.join(SECONDS)
+        with small_house(settings) as url:
+            yield url
 
 
 def send(browser: Browser, url: str, files: list[Path], folder: Path) -> str:
@@ -118,6 +103,8 @@ def send(browser: Browser, url: str, files: list[Path], folder: Path) -> str:
 
 def shoot(tab: Page, path: Path) -> None:
     """One picture of what the window shows, in few colours."""
+    if not sys.argv[1:] and path.stem not in IN_THE_README:
+        return
     tab.screenshot(path=path)
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import port_of, running
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from small_house import small_house
 
 from inbox.samples import write_samples
-from inbox.service import Inbox
 from inbox.settings import Settings
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -45,23 +43,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def house(settings: Settings) -> Iterator[str]:
     """The API and a worker on a database of this test's own; the page's URL."""
-    stop = threading.Event()
-
-    def work() -> None:
-        with Inbox(settings) as inbox:
-            while not stop.is_set():
-                if inbox.work() is None:
-                    stop.wait(0.05)
-
-    worker = threading.Thread(target=work)
-    with running(settings) as server:
-        worker.start()
-        try:
-            yield f"http://127.0.0.1:{port_of(server)}"
-        finally:
-            stop.set()
-            worker.join(SECONDS)
-            assert not worker.is_alive()
+    with small_house(settings) as url:
+        yield url
 
 
 @pytest.fixture
