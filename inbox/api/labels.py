@@ -10,7 +10,7 @@ from inbox.api.auth import Known
 from inbox.api.door import Door
 from inbox.api.problems import responses
 from inbox.classify import parse_labels
-from inbox.errors import InvalidLabels, LabelSetNotFound, StoreUnavailable
+from inbox.errors import InvalidLabels, InvalidRequest, LabelSetNotFound, StoreUnavailable
 from inbox.labelling import LabelSet
 
 router = APIRouter(tags=["labels"])
@@ -22,7 +22,9 @@ def list_label_sets(inbox: Door, caller: Known) -> tuple[LabelSet, ...]:
     return inbox.label_sets(caller.owner)
 
 
-@router.get("/label-sets/{name}", responses=responses(LabelSetNotFound, StoreUnavailable))
+@router.get(
+    "/label-sets/{name}", responses=responses(LabelSetNotFound, InvalidRequest, StoreUnavailable)
+)
 def get_label_set(name: str, inbox: Door, caller: Known) -> LabelSet:
     """One stored list of labels."""
     return inbox.label_set(name, caller.owner)
@@ -45,7 +47,7 @@ def put_label_set(
 @router.delete(
     "/label-sets/{name}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(LabelSetNotFound, StoreUnavailable),
+    responses=responses(LabelSetNotFound, InvalidRequest, StoreUnavailable),
 )
 def delete_label_set(name: str, inbox: Door, caller: Known) -> Response:
     """Forgets a stored list; jobs keep the labels that they were submitted with."""
