@@ -96,9 +96,13 @@ def test_the_run_in_prefect_bears_the_jobs_name_and_no_files(house: House, tmp_p
         wait_until(ended, 30, house.logs)
         runs = client.post("/flow_runs/filter", json=body)
         assert runs.json()[0]["parameters"] == {"job_id": str(job_id)}
+
+        def recorded() -> bool:  # Prefect writes task runs in batches, a moment later
+            names = {run["name"] for run in client.post("/task_runs/filter", json=body).json()}
+            return names >= {"extract-1", "extract-2", "classify-1", "classify-2"}
+
+        wait_until(recorded, 30, house.logs)
         tasks = client.post("/task_runs/filter", json=body)
-        names = {run["name"] for run in tasks.json()}
-        assert names >= {"extract-1", "extract-2", "classify-1"}
         logs = client.post("/logs/filter", json={"limit": 200, "sort": "TIMESTAMP_DESC"})
         everything = runs.text + tasks.text + logs.text + house.logs()
     assert "Zyzzyva" not in everything
