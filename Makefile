@@ -35,8 +35,9 @@ demo: install ## run the main job on generated sample documents, with live progr
 demo-supabase: install $(POSTGREST) ## the demo through supabase-py and PostgREST instead of psycopg
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/demo_supabase.py
 
+TEST_PROCESSES ?= 2
 test: install $(if $(shell command -v npm),$(POSTGREST)) ## run every test (unit, integration, end to end)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 	@command -v chromium google-chrome >/dev/null || echo "no Chromium was found: the tests that open the page were skipped"
 	@test -e $(POSTGREST) || echo "npm was not found: the tests that need PostgREST were skipped"
 
