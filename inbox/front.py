@@ -29,7 +29,8 @@ from inbox.worker import Worker
 
 EVERYTHING = (Scope.READ, Scope.SUBMIT, Scope.MANAGE)
 REQUESTS_A_MINUTE = 600
-SETTLED_SECONDS = 30 * 86_400.0  # how long settled messages and used keys are remembered
+SECONDS_OF_A_DAY = 86_400
+SETTLED_SECONDS = 30.0 * SECONDS_OF_A_DAY  # how long settled messages and used keys are remembered
 
 
 class Front(Worker):
@@ -46,7 +47,16 @@ class Front(Worker):
         options: JobOptions | None = None,
         sealed: str | None = None,
     ) -> Taken:
-        """As `submit`, in the same one call saying how many files wait before the job.
+        """Queue a job whose bytes are in the blob store; also how many files wait before it.
+
+        Args:
+            job_id: chosen by the caller, who stored the bytes under it; the same is the same job.
+            uploads: the files.
+            labels: the caller's own; None for the default set.
+            client_id: whose job it is.
+            reservation: the key that `reserve` gave to this job, and the request's digest.
+            options: what the caller asks for; None for what the settings say.
+            sealed: the job's secrets, as `seal` made them.
 
         Raises:
             IdempotencyConflict: another request took the key over meanwhile.

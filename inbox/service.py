@@ -17,7 +17,7 @@ from inbox.errors import (
 )
 from inbox.extract import Output
 from inbox.following import Recaller
-from inbox.front import SETTLED_SECONDS, Front
+from inbox.front import SECONDS_OF_A_DAY, SETTLED_SECONDS, Front
 from inbox.labelling import Correction, LabelSet
 from inbox.model import (
     Document,
@@ -47,7 +47,6 @@ RESERVATION_SECONDS = 180.0  # longest that a submission may take to send its fi
 ORPHAN_SECONDS = 3600.0  # bytes younger than this may belong to a submission under way
 SWEEP_BATCH = 500
 PURGE_BATCH = 5000
-SECONDS_OF_A_DAY = 86_400
 
 
 class Inbox(Front):
@@ -75,32 +74,13 @@ class Inbox(Front):
         uploads: Sequence[Upload],
         labels: Sequence[Label] | None = None,
         client_id: str = "local",
-        reservation: tuple[str, str] | None = None,
         *,
         options: JobOptions | None = None,
         sealed: str | None = None,
     ) -> Job:
-        """Queue a job whose bytes are in the blob store. The same `job_id` is the same job.
-
-        Args:
-            job_id: chosen by the caller, who stored the bytes under it.
-            uploads: the files.
-            labels: the caller's own; None for the default set.
-            client_id: whose job it is.
-            reservation: the key that `reserve` gave to this job, and the request's digest.
-            options: what the caller asks for; None for what the settings say.
-            sealed: the job's secrets, as `seal` made them.
-
-        Raises:
-            IdempotencyConflict: another request took the key over meanwhile.
-            NoFiles: there is no file.
-            TooManyFiles: there are more than the settings allow.
-            StoreUnavailable: the database does not answer; nothing is promised.
-        """
-        order = self.order(uploads, labels, client_id, options, sealed)
-        if reservation is None:
-            return self.store.submit(job_id, order)
-        return self.store.submit_reserved(job_id, order, reservation)
+        """Queue a job, as `accept` does; the job alone."""
+        taken = self.accept(job_id, uploads, labels, client_id, options=options, sealed=sealed)
+        return taken.job
 
     def seal(self, job_id: UUID, passwords: Sequence[str]) -> str | None:
         """Passwords that open files of this job, encrypted for `submit`; None where there are none.
@@ -242,11 +222,12 @@ class Inbox(Front):
 
     def purge(self) -> int:
         """Forget the jobs that the settings say are kept no longer; how many there were."""
-        removed = 0
         self.store.forget_old(SETTLED_SECONDS)
-        days = self.settings.retention_days
-        while days is not None:
-            expired = self.store.expired(days * 86_400, SWEEP_BATCH)
+        if self.settings.retention_days is None:
+            return 0
+        seconds = self.settings.retention_days * SECONDS_OF_A_DAY
+        removed = 0
+        while expired := self.store.expired(seconds, SWEEP_BATCH):
             for job_id in expired:
                 with suppress(JobNotFound, JobNotOver):  # another sweep, or somebody tries it again
                     self.delete(job_id)

@@ -6,7 +6,8 @@ from typing import Any, Protocol, Self
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from inbox.errors import StoreUnavailable
+from inbox.errors import JobCancelled, JobNotFound, LeaseLost, StoreUnavailable
+from inbox.model import Heartbeat, Job, Lease
 
 
 class Transport(Protocol):
@@ -59,3 +60,49 @@ class Calls:
             reraise=True,
         )
         return retrying(self._transport.call, function, arguments)
+
+    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str:
+        """Call a function that checks the lease, and prolongs it."""
+        answer = standing(
+            self._call(
+                function,
+                p_job_id=lease.job_id,
+                p_token=lease.token,
+                p_lease_seconds=self._lease_seconds,
+                **arguments,
+            )
+        )
+        if answer == Heartbeat.CANCEL:
+            raise JobCancelled("the job is to be cancelled")
+        return answer
+
+
+def standing(answer: str) -> str:
+    """What a function that checks the lease has answered.
+
+    Raises:
+        LeaseLost: the lease lapsed or passed on.
+    """
+    if answer == Heartbeat.LOST:
+        raise LeaseLost("the lease lapsed or passed on; nothing was done")
+    return answer
+
+
+def of_job(row: Any) -> Any:
+    """What a function that is about one job has answered.
+
+    Raises:
+        JobNotFound: there is none, or it is another client's.
+    """
+    if row is None:
+        raise JobNotFound("no job has this id")
+    return row
+
+
+def job_of(row: Any) -> Job:
+    """A job out of the database.
+
+    Raises:
+        JobNotFound: there is none, or it is another client's.
+    """
+    return Job.model_validate(of_job(row))

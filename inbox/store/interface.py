@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from inbox.errors import JobNotFound, KeyNotFound, MessageNotFound, WebhookNotFound
+from inbox.errors import KeyNotFound, MessageNotFound, WebhookNotFound
 from inbox.interface import (
     ApiKey,
     CheckedKey,
@@ -21,8 +21,8 @@ from inbox.interface import (
     Webhook,
     WebhookMessage,
 )
-from inbox.model import Job, JobSummary, Order
-from inbox.store.calls import Calls
+from inbox.model import JobSummary, Order
+from inbox.store.calls import Calls, of_job
 from inbox.store.labels import dump_label
 
 
@@ -34,7 +34,12 @@ class InterfaceVerbs(Calls):
     def accept(
         self, job_id: UUID, order: Order, reservation: tuple[str, str] | None = None
     ) -> Taken:
-        """As `submit` or `submit_reserved`; says also how many files wait before it.
+        """As `submit`; says also how many files wait before it.
+
+        Args:
+            job_id: the same again is the same job.
+            order: what is submitted.
+            reservation: the key that `reserve` gave to this job, and the request's digest.
 
         Raises:
             IdempotencyConflict: another request took the key over meanwhile.
@@ -75,9 +80,7 @@ class InterfaceVerbs(Calls):
             JobNotFound: there is none, or it is another client's.
         """
         row = self._call("inbox_watch_job", p_job_id=job_id, p_client_id=client_id, p_known=known)
-        if row is None:
-            raise JobNotFound("no job has this id")
-        return Watched.model_validate(row)
+        return Watched.model_validate(of_job(row))
 
     def last_events(self, job_ids: Sequence[UUID]) -> dict[UUID, int]:
         """The number of the last event of those of the jobs that exist."""
@@ -99,9 +102,7 @@ class InterfaceVerbs(Calls):
             p_after=after,
             p_limit=limit,
         )
-        if row is None:
-            raise JobNotFound("no job has this id")
-        return Events.model_validate(row)
+        return Events.model_validate(of_job(row))
 
     def expired(self, seconds: float, limit: int) -> tuple[UUID, ...]:
         """Jobs that have been over for longer than so many seconds, the oldest first."""
@@ -283,17 +284,6 @@ def submission(job_id: UUID, order: Order) -> dict[str, Any]:
         "p_options": order.options.model_dump(mode="json", exclude_none=True),
         "p_sealed": order.sealed,
     }
-
-
-def job_of(row: object) -> Job:
-    """A job out of the database.
-
-    Raises:
-        JobNotFound: there was none.
-    """
-    if row is None:
-        raise JobNotFound("no job has this id")
-    return Job.model_validate(row)
 
 
 def _webhook(row: Any) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from inbox.errors import JobNotFound, LabelSetNotFound
+from inbox.errors import LabelSetNotFound
 from inbox.labelling import CorrectedFile, Correction, LabelSet
 from inbox.model import Job, Label
-from inbox.store.calls import Calls
+from inbox.store.calls import Calls, job_of, of_job
 
 
 class LabelVerbs(Calls):
@@ -64,9 +64,7 @@ class LabelVerbs(Calls):
             p_by=by,
             p_client_id=client_id,
         )
-        if row is None:
-            raise JobNotFound("no job has this id")
-        return Job.model_validate(row)
+        return job_of(row)
 
     def corrections(self, job_id: UUID, client_id: str | None) -> tuple[Correction, ...]:
         """Every correction of a job's files, oldest first.
@@ -75,9 +73,7 @@ class LabelVerbs(Calls):
             JobNotFound: there is none, or it is another client's.
         """
         rows = self._call("inbox_corrections", p_job_id=job_id, p_client_id=client_id)
-        if rows is None:
-            raise JobNotFound("no job has this id")
-        return tuple(Correction.model_validate(row) for row in rows)
+        return tuple(Correction.model_validate(row) for row in of_job(rows))
 
     def corrected_files(self, client_id: str, limit: int) -> tuple[CorrectedFile, ...]:
         """The files whose labels people corrected or confirmed, newest first; at most 500."""

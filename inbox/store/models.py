@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from inbox.errors import LeaseLost
 from inbox.model import File, JobStatus, Lease
-from inbox.store.calls import Calls
+from inbox.store.calls import Calls, standing
 
 
 class ModelVerbs(Calls):
@@ -51,9 +50,7 @@ class ModelVerbs(Calls):
             p_job_budget=budgets[0],
             p_daily_budget=budgets[1],
         )
-        if answer == "lost":
-            raise LeaseLost("the lease lapsed or passed on; nothing was asked")
-        return str(answer)
+        return standing(answer)
 
     def settle_call(
         self,
@@ -102,6 +99,4 @@ class ModelVerbs(Calls):
             p_token=lease.token,
             p_seconds=seconds,
         )
-        if answer == "lost":
-            raise LeaseLost("the lease lapsed or passed on; nothing was written")
-        return JobStatus(answer)
+        return JobStatus(standing(answer))

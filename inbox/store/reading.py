@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,12 +9,13 @@ from uuid import UUID
 from inbox import failpoints
 from inbox.errors import ContainerTooLarge, FileNotFound, LeaseLost, TooManyEntries
 from inbox.model import Child, File, Lease, Page, Source
+from inbox.store.calls import Calls
 
 PAGES_AT_ONCE = 500
 
 
-class Reading(ABC):
-    """Verbs of a store; see `inbox.store.store.Store`."""
+class ReadingVerbs(Calls):
+    """A part of `Store`."""
 
     def open_files(self, lease: Lease, after: int) -> tuple[File, ...]:
         """The files of a claimed job that want work and have a number above `after`.
@@ -164,12 +164,6 @@ class Reading(ABC):
         if row is None:
             raise FileNotFound("no job has such a file")
         return Source.model_validate(row)
-
-    @abstractmethod
-    def _call(self, function: str, **arguments: Any) -> Any: ...
-
-    @abstractmethod
-    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str: ...
 
 
 def _child(child: Child) -> dict[str, Any]:

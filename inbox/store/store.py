@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from inbox import failpoints
-from inbox.errors import JobCancelled, JobNotFound, JobNotOver, LeaseLost
+from inbox.errors import JobCancelled, JobNotFound, JobNotOver
 from inbox.model import (
     Classification,
     Document,
@@ -29,16 +29,16 @@ from inbox.model import (
     Reservation,
     Stuck,
 )
-from inbox.store.calls import Transport
-from inbox.store.interface import InterfaceVerbs, job_of, submission
+from inbox.store.calls import Transport, job_of, standing
+from inbox.store.interface import InterfaceVerbs, submission
 from inbox.store.labels import LabelVerbs
 from inbox.store.models import ModelVerbs
-from inbox.store.reading import Reading
+from inbox.store.reading import ReadingVerbs
 
 __all__ = ["Store", "Transport"]
 
 
-class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
+class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, ReadingVerbs):
     """Jobs in Postgres. Every write after a claim carries its lease, or is refused."""
 
     # -- for people -----------------------------------------------------------------
@@ -57,21 +57,6 @@ class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
             p_seconds=seconds,
         )
         return Reservation.model_validate(row)
-
-    def submit_reserved(self, job_id: UUID, order: Order, reservation: tuple[str, str]) -> Job:
-        """As `submit`, and settle the key: `reservation` is the key and the request's digest.
-
-        Raises:
-            IdempotencyConflict: another request took the key over meanwhile.
-        """
-        key, digest = reservation
-        row = self._call(
-            "inbox_submit_reserved_job",
-            **submission(job_id, order),
-            p_key=key,
-            p_request_sha256=digest,
-        )
-        return Job.model_validate(row)
 
     def abandon(self, client_id: str, key: str, job_id: UUID) -> None:
         """Free a key whose request was refused."""
@@ -243,7 +228,7 @@ class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
             LeaseLost: the lease lapsed or passed on.
         """
         failpoints.hit("store.finish.before")
-        return _status(self._call("inbox_finish_job", p_job_id=job_id, p_token=token))
+        return JobStatus(standing(self._call("inbox_finish_job", p_job_id=job_id, p_token=token)))
 
     def release(
         self, job_id: UUID, token: int, *, charged: bool = False, crashed: bool = False
@@ -266,7 +251,7 @@ class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
             p_charged=charged,
             p_crashed=crashed,
         )
-        return _status(answer)
+        return JobStatus(standing(answer))
 
     # -- the wire -------------------------------------------------------------------
 
@@ -278,20 +263,6 @@ class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, Reading):
         except JobCancelled:
             return  # written all the same: what is done is not thrown away
 
-    def _fenced(self, function: str, lease: Lease, **arguments: Any) -> str:
-        answer: str = self._call(
-            function,
-            p_job_id=lease.job_id,
-            p_token=lease.token,
-            p_lease_seconds=self._lease_seconds,
-            **arguments,
-        )
-        if answer == Heartbeat.LOST:
-            raise LeaseLost("the lease lapsed or passed on; nothing was written")
-        if answer == Heartbeat.CANCEL:
-            raise JobCancelled("the job is to be cancelled")
-        return answer
-
 
 def _details(document: Document, found: Classification) -> dict[str, Any]:
     said = {
@@ -301,9 +272,3 @@ def _details(document: Document, found: Classification) -> dict[str, Any]:
     }
     of_label = found.details.model_dump(mode="json", exclude_defaults=True)
     return of_label | {name: value for name, value in said.items() if value}
-
-
-def _status(answer: str) -> JobStatus:
-    if answer == Heartbeat.LOST:
-        raise LeaseLost("the lease lapsed or passed on; nothing was written")
-    return JobStatus(answer)

@@ -136,8 +136,9 @@ def test_a_dead_receivers_key_is_taken_over(inbox: Inbox, database_url: str) -> 
     assert inbox.reserve("key", fresh).job_id == fresh
     upload = Upload(name="a", blob=Blob(key="k"))
     with pytest.raises(IdempotencyConflict):
-        inbox.submit(late, [upload], reservation=("key", "0" * 64))
-    assert inbox.submit(fresh, [upload], reservation=("key", "0" * 64)).job_id == fresh
+        inbox.accept(late, [upload], reservation=("key", "0" * 64))
+    taken = inbox.accept(fresh, [upload], reservation=("key", "0" * 64))
+    assert taken.job.job_id == fresh
 
 
 def test_failed_files_are_tried_again(inbox: Inbox, send: Send) -> None:
