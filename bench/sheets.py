@@ -120,7 +120,7 @@ WORDS = [
     "witness",
 ]
 LINES, SHEET = 44, (2480, 3508)
-DIGITAL_PAGES, SCANS = 100, 8
+MANY, SCANS = 100, 8
 
 
 def documents(place: Path) -> Iterator[tuple[str, Path, list[str]]]:
@@ -128,11 +128,12 @@ def documents(place: Path) -> Iterator[tuple[str, Path, list[str]]]:
     chance = random.Random(7)
     truth = [page_of(chance) for _ in range(SCANS)]
     yield "scan", written(place / "scan.pdf", [scan_of(text, chance) for text in truth]), truth
-    truth = [page_of(chance) for _ in range(DIGITAL_PAGES)]
-    yield "digital", written(place / "digital.pdf", truth), truth
+    truth = [page_of(chance) for _ in range(MANY)]
+    yield "text", written(place / "text.pdf", truth), truth
+    yield "text, 10 pages", written(place / "text10.pdf", truth[:10]), truth[:10]
     truth = [page_of(chance) for _ in range(6)]
     pages = [text if number % 2 else scan_of(text, chance) for number, text in enumerate(truth)]
-    yield "text and scans", written(place / "both.pdf", pages), truth
+    yield "every other a scan", written(place / "both.pdf", pages), truth
 
 
 def page_of(chance: random.Random) -> str:

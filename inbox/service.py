@@ -179,7 +179,11 @@ class Inbox(Front):
         source = self.check_readable(job_id, file_id, client_id)
         with self.blobs.fetch(source.blob) as path:
             return self.reader.render(
-                path, output, name=source.name, languages=source.options.languages
+                path,
+                output,
+                name=source.name,
+                languages=source.options.languages,
+                ladder=source.options.ladder,
             )
 
     def list(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import threading
@@ -15,6 +14,7 @@ from uuid import UUID
 from inbox import failpoints
 from inbox.bill import Bill
 from inbox.classify import Classifier, Terms, open_classifier
+from inbox.digests import sha256_of
 from inbox.errors import (
     InboxError,
     LeaseLost,
@@ -117,7 +117,7 @@ class Worker(Opened):
             self._notes,
             holding,
             file,
-            file.blob.sha256 or _sha256(path),
+            file.blob.sha256 or sha256_of(path),
             keep=self.settings.keep_pages_days > 0,
         )
         document = self.reader.read(
@@ -324,8 +324,3 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, InboxError):
         return Problem(code=error.code, message=str(error))
     return Problem(code="internal", message=f"unforeseen {type(error).__name__}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,7 +20,7 @@ from inbox.errors import (
     StoreUnavailable,
     UnsupportedOutput,
 )
-from inbox.extract.outputs import MEDIA_TYPES, Output
+from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
 from inbox.links import Link, link_of, token_of
 
 LINK_SECONDS = 300
@@ -90,7 +90,7 @@ def make_link(
 def open_link(token: str, inbox: Door) -> Response:
     """The file that the link was made for; no key is needed."""
     link = link_of(inbox.settings, token, time.time())
-    form = next(known for known in MEDIA_TYPES if known == link.output)
+    form = output_of(link.output)
     return _answer(inbox.render(link.job_id, link.file_id, form), link.file_id, form)
 
 

@@ -18,6 +18,7 @@ from fastapi import Request
 
 from inbox.api.uploads import Submission
 from inbox.blobs import BlobWriter
+from inbox.digests import Tally
 from inbox.errors import InvalidRequest
 from inbox.model import Blob
 
@@ -79,15 +80,13 @@ class HashingBlobs:
 class _Hash:
     def __init__(self, key: str) -> None:
         self._key = key
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._tally = Tally()
 
     def write(self, piece: bytes) -> None:
-        self._hash.update(piece)
-        self._size += len(piece)
+        self._tally.add(piece)
 
     def commit(self) -> Blob:
-        return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
+        return Blob(key=self._key, sha256=self._tally.sha256, size=self._tally.size)
 
 
 @contextmanager

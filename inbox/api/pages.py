@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,8 +15,9 @@ from pydantic import Field
 
 from inbox.api.auth import Known
 from inbox.api.door import Door
-from inbox.api.problems import problem, responses
+from inbox.api.problems import responses
 from inbox.errors import (
+    Busy,
     FileNotCompleted,
     FileNotFound,
     InvalidRequest,
@@ -30,7 +32,6 @@ from inbox.service import Inbox
 CACHE_BYTES = 64 * 1024 * 1024
 AT_ONCE = 2  # drawing keeps a core busy, and people look at one page at a time
 MOST_WAITING = 32
-RETRY_SECONDS = 2
 MOST_PAGES = 100_000
 REFUSALS = (
     JobNotFound,
@@ -39,6 +40,7 @@ REFUSALS = (
     PageNotFound,
     InvalidRequest,
     StoreUnavailable,
+    Busy,
 )
 router = APIRouter()
 
@@ -91,25 +93,31 @@ class Desk:
         self._kept: OrderedDict[tuple[UUID, int], PageView] = OrderedDict()
         self._bytes = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether too many wait already."""
-        return self._limiter.statistics().tasks_waiting >= MOST_WAITING
+    def kept(self, file_id: UUID, number: int) -> PageView | None:
+        """A page that was drawn lately."""
+        key = (file_id, number)
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key]
 
     async def page(self, inbox: Inbox, job_id: UUID, file: FileResult, number: int) -> PageView:
         """A page of a file; see `inbox.extract.viewer.Viewer.draw`.
 
         Raises:
             PageNotFound: there is none of this number.
+            Busy: too many wait already.
         """
-        key = (file.file_id, number)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+        kept = self.kept(file.file_id, number)
+        if kept is not None:
+            return kept
+        if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
+            raise Busy("too many pages are being drawn at the moment")
         found = await anyio.to_thread.run_sync(
             _draw, inbox, job_id, file, number, limiter=self._limiter
         )
+        key = (file.file_id, number)
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = found
@@ -125,13 +133,16 @@ def _size(view: PageView) -> int:
 
 
 def _draw(inbox: Inbox, job_id: UUID, file: FileResult, number: int) -> PageView:
-    quotes = [one.quote for one in file.evidence if one.page == number]
     source = inbox.check_readable(job_id, file.file_id)
     with inbox.blobs.fetch(source.blob) as path:
-        found = inbox.viewer.draw(path, number, quotes)
+        found = inbox.viewer.draw(path, number, _quotes(file, number))
     if found is None:
         raise PageNotFound("the file has no page of this number")
     return found
+
+
+def _quotes(file: FileResult, number: int) -> list[str]:
+    return [one.quote for one in file.evidence if one.page == number]
 
 
 def _read(inbox: Inbox, job_id: UUID, file_id: UUID, number: int) -> Page:
@@ -162,14 +173,17 @@ async def page_picture(
     if_none_match: Annotated[str, Header(description="The ETag of the picture you have.")] = "",
 ) -> Response:
     """A page of a PDF or a picture, drawn away from the keys and the network."""
-    file = await _file(inbox, job_id, file_id, caller.client_id)
+    # The whole job, whose evidence is drawn over the page, is wanted only to draw it anew.
+    check = partial(inbox.check_readable, job_id, file_id, caller.client_id)
+    await anyio.to_thread.run_sync(check)
     headers = {"ETag": f'"{file_id}-{number}"', "Cache-Control": "private, no-cache"}
     if headers["ETag"] in if_none_match:
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    desk = _desk(request)
-    if desk.full:
-        return _busy()
-    view = await desk.page(inbox, job_id, file, number)
+    desk: Desk = request.app.state.desk
+    view = desk.kept(file_id, number)
+    if view is None:
+        file = await _file(inbox, job_id, file_id, caller.client_id)
+        view = await desk.page(inbox, job_id, file, number)
     if view.png is None:
         raise PageNotFound("no picture is made of files of this format; they have text only")
     return Response(
@@ -179,7 +193,6 @@ async def page_picture(
 
 @router.get(
     "/job/{job_id}/files/{file_id}/pages/{number}",
-    response_model=ShownPage,
     responses=responses(*REFUSALS),
     summary="What is to be seen on a page",
 )
@@ -192,16 +205,14 @@ async def page(
     inbox: Door,
     caller: Known,
     response: Response,
-) -> ShownPage | Response:
+) -> ShownPage:
     """Where the picture of a page is, and where on it the evidence stands."""
     file = await _file(inbox, job_id, file_id, caller.client_id)
-    desk = _desk(request)
-    if desk.full:
-        return _busy()
+    desk: Desk = request.app.state.desk
     view = await desk.page(inbox, job_id, file, number)
     read = await anyio.to_thread.run_sync(_read, inbox, job_id, file_id, number)
     response.headers["Cache-Control"] = "no-store"
-    quotes = [one.quote for one in file.evidence if one.page == number]
+    quotes = _quotes(file, number)
     here = f"/job/{job_id}/files/{file_id}/pages/{number}.png"
     return ShownPage(
         number=number,
@@ -217,16 +228,6 @@ async def page(
             for quote, boxes in zip(quotes, view.boxes or ((),) * len(quotes), strict=True)
         ),
     )
-
-
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-def _busy() -> Response:
-    detail = "Too many pages are being drawn at the moment; try again shortly."
-    return problem(503, "busy", detail, {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _file(inbox: Inbox, job_id: UUID, file_id: UUID, client_id: str | None) -> FileResult:

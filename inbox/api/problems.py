@@ -57,7 +57,7 @@ TITLES = {
 SENTENCES: Mapping[type[InboxError], str] = {
     errors.StoreUnavailable: "The database does not answer at the moment; try again shortly.",
     errors.BlobsUnavailable: "The blob store does not answer at the moment; try again shortly.",
-    errors.Busy: "More documents are arriving at once than can be taken; try again shortly.",
+    errors.Busy: "More is asked for at once than can be done; try again shortly.",
     errors.NoSpace: "There is no room left for documents on the server.",
     errors.MigrationsMissing: "The database is not set up for this version.",
     errors.ConfigurationError: "The service is not configured correctly.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from typing import IO
 from uuid import UUID
 
 from inbox import failpoints
+from inbox.digests import Tally, sha256_of
 from inbox.errors import BlobCorrupt, BlobMissing, BlobsUnavailable, InboxError, NoSpace
 from inbox.model import Blob
 
@@ -51,7 +51,7 @@ class FolderBlobs:
         """The blob as a file; see `inbox.blobs.Blobs`."""
         path = self._path(blob.key)
         try:
-            if blob.sha256 is not None and _sha256(path) != blob.sha256:
+            if blob.sha256 is not None and sha256_of(path) != blob.sha256:
                 raise BlobCorrupt("the stored bytes are not those that were submitted")
             if not path.is_file():
                 raise BlobMissing("the blob store has no bytes for this file")
@@ -95,15 +95,13 @@ class FolderWriter:
 
     def __init__(self, file: IO[bytes], part: Path, target: Path, key: str) -> None:
         self._file, self._part, self._target, self._key = file, part, target, key
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._tally = Tally()
 
     def write(self, piece: bytes) -> None:
         """Add a piece; see `inbox.blobs.BlobWriter`."""
         with _disk_errors():
             self._file.write(piece)
-        self._hash.update(piece)
-        self._size += len(piece)
+        self._tally.add(piece)
 
     def commit(self) -> Blob:
         """Make the blob whole: flushed to the disk, then renamed."""
@@ -114,7 +112,7 @@ class FolderWriter:
             self._part.replace(self._target)
             _sync_folder(self._target.parent)
         failpoints.hit("blobs.commit.after")
-        return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
+        return Blob(key=self._key, sha256=self._tally.sha256, size=self._tally.size)
 
 
 @contextmanager
@@ -138,8 +136,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

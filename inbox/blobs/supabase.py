@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from inbox.blobs.folder import FULL, KEY
+from inbox.digests import Tally
 from inbox.errors import (
     BlobCorrupt,
     BlobMissing,
@@ -116,7 +116,7 @@ class SupabaseBlobs:
     def _download(self, key: str, file: IO[bytes]) -> tuple[str, int]:
         file.seek(0)
         file.truncate()
-        digest, size = hashlib.sha256(), 0
+        tally = Tally()
         url = f"{self._project.url}/storage/v1/object/{BUCKET}/{quote(key)}"
         bearer = f"Bearer {self._project.key}"
         headers = {"apikey": self._project.key, "authorization": bearer}
@@ -124,11 +124,10 @@ class SupabaseBlobs:
             for piece in answer.iter_bytes():
                 with _disk_errors():
                     file.write(piece)
-                digest.update(piece)
-                size += len(piece)
+                tally.add(piece)
         with _disk_errors():
             file.flush()
-        return digest.hexdigest(), size
+        return tally.sha256, tally.size
 
     def _list(self, folder: str) -> Iterator[dict[str, Any]]:
         offset = 0
@@ -163,22 +162,20 @@ class SupabaseWriter:
 
     def __init__(self, blobs: SupabaseBlobs, file: IO[bytes], key: str) -> None:
         self._blobs, self._file, self._key = blobs, file, key
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._tally = Tally()
 
     def write(self, piece: bytes) -> None:
         """Add a piece; see `inbox.blobs.BlobWriter`."""
         with _disk_errors():
             self._file.write(piece)
-        self._hash.update(piece)
-        self._size += len(piece)
+        self._tally.add(piece)
 
     def commit(self) -> Blob:
         """Make the blob whole: upload it."""
         with _disk_errors():
             self._file.flush()
         self._blobs.upload(self._key, Path(self._file.name))
-        return Blob(key=self._key, sha256=self._hash.hexdigest(), size=self._size)
+        return Blob(key=self._key, sha256=self._tally.sha256, size=self._tally.size)
 
 
 def _checked(key: str) -> str:

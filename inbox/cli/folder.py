@@ -8,7 +8,6 @@ submitted before a crash is found again, not submitted twice.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ import typer
 
 from inbox.cli.base import AsJson, LabelsText, app, note, printable, say, say_json, settings
 from inbox.cli.jobs import send
+from inbox.digests import sha256_of
 from inbox.errors import InvalidRequest, JobNotFound, RequestError, TransientError
 from inbox.model import FileStatus, Job, Label, Problem
 from inbox.names import display_name
@@ -218,8 +218,7 @@ def _free(folder: Path, name: str) -> Path:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as failure:
         raise InvalidRequest(f"a file cannot be read: {failure.strerror}") from None
 

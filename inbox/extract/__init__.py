@@ -160,7 +160,7 @@ class Reader:
             changed["ocr_ladder"] = ladder
         options = self._options.model_copy(update=changed)
         end = time.monotonic() + self._seconds
-        secret = {"passwords": list(passwords)} if passwords else None
+        secret = _secret(passwords)
         argument = {"options": options.model_dump(mode="json"), "name": name}
         planned = self._plan(path, argument, secret=secret, end=end, abort=abort)
         plan = planned.plan
@@ -196,6 +196,7 @@ class Reader:
         *,
         name: str | None = None,
         languages: str | None = None,
+        ladder: Ladder | None = None,
         abort: Signal | None = None,
         on_page: Callable[[int, int], None] | None = None,
         passwords: Sequence[str] = (),
@@ -209,6 +210,7 @@ class Reader:
                 ones invisible where they stand. `MEDIA_TYPES` has the media type of each.
             name: as for `read`.
             languages: as for `read`.
+            ladder: as for `read`.
             abort: as for `read`.
             on_page: as for `read`.
             passwords: as for `read`.
@@ -221,6 +223,7 @@ class Reader:
             path,
             name=name,
             languages=languages,
+            ladder=ladder,
             shape=outputs.SHAPES[output],
             abort=abort,
             on_page=on_page,
@@ -248,7 +251,7 @@ class Reader:
             limits=self._limits,
             seconds=self._seconds,
             abort=abort,
-            secret={"passwords": list(passwords)} if passwords else None,
+            secret=_secret(passwords),
         )
         try:
             return base64.b64decode(answer, validate=True)
@@ -290,7 +293,7 @@ class Reader:
                 limits=self._limits.model_copy(update={"file_bytes": limits.max_bytes + 1}),
                 seconds=self._seconds,
                 abort=abort,
-                secret={"passwords": list(passwords)} if passwords else None,
+                secret=_secret(passwords),
                 output=output.fileno(),
             )
             try:
@@ -344,3 +347,8 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _secret(passwords: Sequence[str]) -> dict[str, list[str]] | None:
+    """What only the child may know."""
+    return {"passwords": list(passwords)} if passwords else None

@@ -15,7 +15,7 @@ from inbox.errors import CorruptFile
 from inbox.extract import chars, partition, plain
 from inbox.extract.options import Options
 from inbox.extract.text import native_pages
-from inbox.model import Page
+from inbox.model import Page, PageSource
 
 _SHOWN = ("From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "Organization")
 _MAX_DEPTH = 20
@@ -24,8 +24,9 @@ _MAX_DEPTH = 20
 def read(data: bytes, options: Options) -> tuple[Page, ...]:
     """One page: the headers a reader sees, the body, the names of attachments.
 
-    A broken charset or transfer encoding never fails the message; what does not decode is shown as
-    it is.
+    A message that was sent in pieces (RFC 2046, message/partial) has an unreadable page besides:
+    the rest of it is in other files. A broken charset or transfer encoding never fails the message;
+    what does not decode is shown as it is.
 
     Raises:
         CorruptFile: it is nested thousands of times.
@@ -34,10 +35,14 @@ def read(data: bytes, options: Options) -> tuple[Page, ...]:
     # Messages inside are said here only where they do not become files of their own.
     apart = options.unpack is not None and options.unpack.levels > 0
     try:
-        said = _say(parsed(data), _MAX_DEPTH if apart else 0)
+        message = parsed(data)
+        said = _say(message, _MAX_DEPTH if apart else 0)
     except RecursionError:
         raise CorruptFile("The message is nested deeper than any real one.") from None
-    return native_pages([said], options)
+    pages = native_pages([said], options)
+    if message.get_content_type() != "message/partial":
+        return pages
+    return (*pages, Page(number=len(pages) + 1, text="", source=PageSource.UNREADABLE))
 
 
 def parsed(data: bytes) -> email.message.Message:

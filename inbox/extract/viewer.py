@@ -10,15 +10,16 @@ import importlib
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from inbox.errors import ReaderCrashed
 from inbox.extract import sniff
-from inbox.extract.ocr import Box
+from inbox.extract.ocr import Box, Word
 from inbox.extract.options import Options
 from inbox.extract.sandbox import Limits, Sandbox
+from inbox.extract.worded import of_layer
 from inbox.extract.work import EXTRACTORS
 
 if TYPE_CHECKING:
@@ -38,13 +39,6 @@ _SAME_SHARE = 0.8
 _FEWEST_LETTERS = 30
 _MARGIN = 0.002
 _ENVIRONMENT = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-
-class Word(NamedTuple):
-    """A word and its box: left, top, right, bottom, as shares of the page's width and height."""
-
-    text: str
-    box: Box
 
 
 class PageView(BaseModel):
@@ -186,9 +180,14 @@ def _lines(boxes: Iterable[Box]) -> list[Box]:
                 continue
         joined.append((left, top, right, bottom))
     return [
-        (max(0.0, a - _MARGIN), max(0.0, b - _MARGIN), min(1.0, c + _MARGIN), min(1.0, d + _MARGIN))
+        (_on(a - _MARGIN), _on(b - _MARGIN), _on(c + _MARGIN), _on(d + _MARGIN))
         for a, b, c, d in joined
     ]
+
+
+def _on(share: float) -> float:
+    """Words may stand beyond the edge of their page."""
+    return min(1.0, max(0.0, share))
 
 
 def _plain(word: str) -> str:
@@ -213,61 +212,9 @@ def _of_pdf(data: bytes, number: int, options: Options) -> tuple[Image, list[Wor
             page = document[index]
             scale = 2 * LONG_SIDE / max(1.0, *page.get_size())
             picture = page.render(scale=min(scale, 300 / 72)).to_pil().convert("RGB")
-            return picture, _words_of(page)
+            return picture, of_layer(page)
     except pypdfium2.PdfiumError:
         raise CorruptFile("The page cannot be drawn.") from None
-
-
-def _words_of(page: Any) -> list[Word]:
-    """The text layer, word by word."""
-    layer = page.get_textpage()
-    try:
-        text = layer.get_text_range()
-        count = layer.count_chars()
-        if len(text) != count:  # a character beyond the first plane counts as two
-            text = "".join(layer.get_text_range(place, 1) or " " for place in range(count))
-        turned = _Turned(page)
-        words: list[Word] = []
-        letters = ""
-        boxes: list[tuple[float, float, float, float]] = []
-        for place, letter in enumerate(text):
-            if letter.isspace() or letter == "\ufffe":
-                if letters:
-                    words.append(Word(letters, turned.around(boxes)))
-                letters, boxes = "", []
-            else:
-                letters += letter
-                boxes.append(layer.get_charbox(place))
-        if letters:
-            words.append(Word(letters, turned.around(boxes)))
-        return words
-    finally:
-        layer.close()
-
-
-class _Turned:
-    """From a page's own units to shares of its picture, which may be turned."""
-
-    def __init__(self, page: Any) -> None:
-        left, bottom, right, top = (float(side) for side in page.get_bbox())
-        self._left, self._bottom = left, bottom
-        self._width, self._height = max(1.0, right - left), max(1.0, top - bottom)
-        self._quarters = (page.get_rotation() // 90) % 4
-
-    def around(self, boxes: Sequence[tuple[float, float, float, float]]) -> Box:
-        """The box around boxes of (left, bottom, right, top)."""
-        xs = [self._x(value) for box in boxes for value in (box[0], box[2])]
-        ys = [self._y(value) for box in boxes for value in (box[1], box[3])]
-        left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)
-        for _ in range(self._quarters):  # a quarter turn clockwise
-            left, top, right, bottom = 1 - bottom, left, 1 - top, right
-        return (left, top, right, bottom)
-
-    def _x(self, value: float) -> float:
-        return min(1.0, max(0.0, (value - self._left) / self._width))
-
-    def _y(self, value: float) -> float:
-        return min(1.0, max(0.0, 1 - (value - self._bottom) / self._height))
 
 
 def _of_picture(data: bytes, number: int, _options: Options) -> tuple[Image, list[Word]] | None:
@@ -287,7 +234,7 @@ def _read(picture: Image, options: Options) -> list[Word]:
     gray = picture.convert("L")
     dpi = max(70, round(max(gray.size) / _SHEET_INCHES))
     found = engine.read(gray, dpi, ocr.Way(words=True))
-    return [Word(word.text, word.box) for line in found.lines for word in line.words]
+    return [word for line in found.lines for word in line.words]
 
 
 def _shrunk(picture: Image) -> Image:

@@ -32,25 +32,30 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError)
 def plan(data: bytes, options: Options) -> Plan:
     """How many files are inside; none is read here.
 
+    An archive of which a part is locked fails as a whole, before any of it becomes a file: whoever
+    sent it sends it again with the password, and then no file of it is there twice.
+
     Raises:
-        UnsupportedType: archives are not taken apart here.
+        EncryptedFile: something in it is locked, and there is no password.
+        UnsupportedType: archives are not taken apart here, or nothing but empty files is in it.
         TooDeep: it lies in too many others.
         EmptyFile: it holds nothing.
-        EncryptedFile: everything in it is locked, and there is no password.
         TooManyEntries, ContainerTooLarge, DecompressionBomb: it is not safe to unpack.
         CorruptFile: it is damaged.
     """
     limits = options.unpack
+    with archive.opened(data) as opened:
+        members = checked(opened, limits or Unpacking())
+    if not options.passwords and any(member.flag_bits & _LOCKED for member in members):
+        raise EncryptedFile("The archive, or a part of it, is locked; send its password.")
     if limits is None:
         raise UnsupportedType("The file is a zip archive, which no reader is for.")
     if limits.levels <= 0:
         raise TooDeep("The archive lies inside more containers than are taken apart.")
-    with archive.opened(data) as opened:
-        members = checked(opened, limits)
     if not members:
         raise EmptyFile("The archive holds no file.")
-    if not options.passwords and all(member.flag_bits & _LOCKED for member in members):
-        raise EncryptedFile("The archive is locked; send its password with the job.")
+    if not any(member.file_size for member in members):
+        raise UnsupportedType("The archive holds nothing but empty files.")
     return Plan(pages=(), inside=len(members), container=True)
 
 

@@ -218,8 +218,32 @@ def test_a_password_opens_an_archive(
     data = locked("a.txt", b"secret words", "open sesame")
     assert unpack(data, passwords=["wrong", "open sesame"]) == [("a.txt", b"secret words")]
     assert unpack(data, passwords=["wrong"]) == [("a.txt", "encrypted_file")]
-    with pytest.raises(errors.EncryptedFile, match="send its password"):
-        reader.read(put(data), unpack=LIMITS)
+    for limits in (LIMITS, None):
+        with pytest.raises(errors.EncryptedFile, match="send its password"):
+            reader.read(put(data), unpack=limits)
+
+
+def test_an_archive_that_is_locked_in_part_is_locked(
+    reader: Reader, put: Callable[[bytes], Path]
+) -> None:
+    """Without a password nothing of it becomes a file; with one, everything is looked for."""
+    data = bytearray(zipped({"a.txt": b"open words", "b.txt": b"other words"}))
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag of the first member in the directory
+    path = put(bytes(data))
+    for limits in (LIMITS, None):
+        with pytest.raises(errors.EncryptedFile, match="a part of it"):
+            reader.read(path, unpack=limits)
+    assert reader.read(path, unpack=LIMITS, passwords=["x"]).children == 2
+
+
+def test_an_archive_of_nothing_but_empty_files_is_unsupported(
+    reader: Reader, put: Callable[[bytes], Path]
+) -> None:
+    """It is not a success without a page; with one file that has bytes, it is taken apart."""
+    for limits in (LIMITS, None):
+        with pytest.raises(errors.UnsupportedType):
+            reader.read(put(zipped({"a.doc": b"", "b.txt": b""})), unpack=limits)
+    assert reader.read(put(zipped({"a.doc": b"", "b.txt": b"b"})), unpack=LIMITS).children == 2
 
 
 # -- mail -----------------------------------------------------------------------------------

@@ -117,3 +117,11 @@ def test_characters_that_cannot_be_stored_are_dropped() -> None:
     """Zero bytes and other controls never reach the database."""
     (page,) = text.read(b"a" * 200 + b"\x00b\x01\r\nc  \n\n\n\n\n\nd", OPTIONS)
     assert page.text == "a" * 200 + "b\nc\n\n\nd"
+
+
+def test_a_piece_of_a_message_says_that_the_rest_is_missing() -> None:
+    """RFC 2046, 5.2.2: what is there is read, and an unreadable page stands for the rest."""
+    piece = b'Subject: Part\nContent-Type: message/partial; id="a"; number=1; total=3\n\nWords\n'
+    first, rest = mail.read(piece, OPTIONS)
+    assert "Subject: Part" in first.text
+    assert (rest.number, rest.text, rest.source) == (2, "", PageSource.UNREADABLE)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from inbox.errors import CorruptFile
-from inbox.extract.viewer import LONG_SIDE, Viewer, Word, locate
+from inbox.extract.ocr import Word
+from inbox.extract.viewer import LONG_SIDE, Viewer, locate
 from inbox.samples import business
 from inbox.samples.sheet import pdf
 from inbox.settings import Settings
@@ -27,7 +28,9 @@ def words(*texts: str) -> list[Word]:
     """Words in lines of four."""
     return [
         Word(
-            text, (0.1 + 0.2 * (n % 4), 0.1 * (n // 4), 0.25 + 0.2 * (n % 4), 0.1 * (n // 4) + 0.05)
+            text,
+            1.0,
+            (0.1 + 0.2 * (n % 4), 0.1 * (n // 4), 0.25 + 0.2 * (n % 4), 0.1 * (n // 4) + 0.05),
         )
         for n, text in enumerate(texts)
     ]
