@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from inbox.classify import with_examples
+from inbox.classify import LONGEST_EXAMPLE, with_examples
 from inbox.errors import InboxError
 from inbox.labelling import CorrectedFile
 from inbox.model import File, Label
@@ -15,7 +15,6 @@ from inbox.store import Store
 
 MOST_CORRECTIONS = 200  # the newest; older ones are forgotten as examples
 MOST_READ = 5  # documents that one call reads anew, so that a job is not held up
-EXCERPT = 4000  # characters
 FRESH_SECONDS = 30.0
 
 
@@ -76,6 +75,6 @@ class Lessons:
     def _excerpt(self, corrected: CorrectedFile) -> str:
         text = ""
         with suppress(InboxError):  # its bytes are gone or damaged: it teaches nothing
-            text = self._read(corrected.file)[:EXCERPT].replace("\0", " ")
+            text = self._read(corrected.file)[:LONGEST_EXAMPLE].replace("\0", " ")
             self._store.keep_excerpt(corrected.file.id, text)
         return text

@@ -192,6 +192,23 @@ class Cost(Row):
     from_cache: bool = False
 
 
+class Split(Row):
+    """One of several documents that seem to be in one file.
+
+    Attributes:
+        first_page: counted from 1.
+        last_page: the last page that belongs to it.
+        label: what it seems to be.
+        confidence: estimated probability that a document begins at `first_page`; None for the
+            first, which begins there by itself.
+    """
+
+    first_page: int
+    last_page: int
+    label: str | None = None
+    confidence: Fraction | None = None
+
+
 class FileDetails(Row):
     """What a step says of a file beyond its label.
 
@@ -202,6 +219,7 @@ class FileDetails(Row):
         children: how many files were found inside it.
         container: whether it is nothing but a case for those, and so has no label.
         not_unpacked: the code of why they were left inside.
+        splits: the documents that seem to be in it, where several are; a proposal, nothing is cut.
     """
 
     summary: str | None = None
@@ -210,6 +228,7 @@ class FileDetails(Row):
     children: int = 0
     container: bool = False
     not_unpacked: str | None = None
+    splits: tuple[Split, ...] = ()
 
 
 class Classification(Value):
@@ -261,6 +280,7 @@ class JobOptions(Row):
         redact: whether account numbers and addresses are hidden from a model.
         label_set: name of a stored list of labels; its labels are the job's.
         unpack: whether files inside other files (attachments, archives) become files of the job.
+        split: whether to propose where a file of several pages holds several documents.
     """
 
     languages: str | None = Field(
@@ -272,6 +292,7 @@ class JobOptions(Row):
     redact: bool | None = None
     label_set: str | None = Field(default=None, min_length=1, max_length=64)
     unpack: bool | None = None
+    split: bool | None = None
 
 
 class Upload(Value):

@@ -214,7 +214,7 @@ class Settings(BaseSettings):
         0.75,
         ge=0,
         le=1,
-        description="Confidence of the lexicon under which a person is asked to look; "
+        description="Confidence under which a person is asked to look; "
         "`inbox evaluate` says which one a target precision asks for.",
     )
     learn_from_corrections: bool = Field(

@@ -14,6 +14,7 @@ from uuid import UUID
 from inbox import failpoints
 from inbox.bill import Bill
 from inbox.classify import Classifier, Terms, open_classifier
+from inbox.classify.splits import with_splits
 from inbox.digests import sha256_of
 from inbox.errors import (
     InboxError,
@@ -205,7 +206,10 @@ class Worker(Opened):
     def _classified(self, document: Document, lease: Lease, terms: Terms) -> Classification:
         if document.container:  # the labels are those of the files inside
             return Classification(label=None, confidence=None, classifier="container")
-        found = self.classifier.classify(document, self._labels(lease), terms)
+        labels = self._labels(lease)
+        found = self.classifier.classify(document, labels, terms)
+        if lease.options.split:
+            found = with_splits(found, document, labels)
         if document.not_unpacked is None:
             return found
         reasons = (*found.review_reasons, "not_unpacked")

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from inbox.classify.taxonomy import DEFAULT_LABELS, parse_labels, with_examples
+from inbox.classify.taxonomy import (
+    DEFAULT_LABELS,
+    LONGEST_EXAMPLE,
+    parse_labels,
+    with_examples,
+)
 from inbox.classify.terms import Ledger, MemoryLedger, Terms, Usage, over_budget
 from inbox.model import Classification, Document, Label
 from inbox.settings import Settings
@@ -48,6 +53,7 @@ def open_classifier(settings: Settings) -> Classifier:
 
 __all__ = [
     "DEFAULT_LABELS",
+    "LONGEST_EXAMPLE",
     "Classifier",
     "Ledger",
     "MemoryLedger",

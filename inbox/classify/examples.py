@@ -9,29 +9,25 @@ nothing for others.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from inbox.classify import likeness
-from inbox.classify.words import FUNCTION_WORDS, fold, stem
-from inbox.model import Label
+from inbox.classify.taxonomy import LONGEST_EXAMPLE
+from inbox.classify.vectors import cosine, weights
+from inbox.model import Document, Label
 
-EXCERPT = 4000  # characters of a text that are compared
 _WORTH = 6.0
 _WORDS_FROM, _WORDS_TO = 0.30, 0.60
 _MEANING_FROM, _MEANING_TO = 0.60, 0.85
-_SHORTEST_WORD = 3
 _FEWEST_WORDS = 8
 
 
-def example_points(text: str, labels: Sequence[Label]) -> dict[str, float]:
-    """What the examples of each label add for this text; labels without a like one are left out."""
+def example_points(document: Document, labels: Sequence[Label]) -> dict[str, float]:
+    """What the examples of each label add; labels without one like this document are left out."""
     if not any(label.examples for label in labels):
         return {}
-    text = text[:EXCERPT]
-    own = _weights(text)
+    text = document.text[:LONGEST_EXAMPLE]
+    own = weights(text)
     if len(own) < _FEWEST_WORDS:
         return {}
     near: dict[str, float] = {}
@@ -45,30 +41,11 @@ def example_points(text: str, labels: Sequence[Label]) -> dict[str, float]:
 
 
 def _nearness(text: str, own: Mapping[str, float], example: str) -> float:
-    example = example[:EXCERPT]
-    near = _ramp(_cosine(own, _weights(example)), _WORDS_FROM, _WORDS_TO)
+    example = example[:LONGEST_EXAMPLE]
+    near = _ramp(cosine(own, weights(example)), _WORDS_FROM, _WORDS_TO)
     if likeness.installed():
         near = max(near, _ramp(likeness.likeness(text, example), _MEANING_FROM, _MEANING_TO))
     return near
-
-
-@lru_cache(maxsize=2048)
-def _weights(text: str) -> Mapping[str, float]:
-    """The stems of a text with the logarithm of how often they occur, scaled to length 1."""
-    counts = Counter(
-        stem(word)
-        for word in fold(text)
-        if len(word) >= _SHORTEST_WORD and word not in FUNCTION_WORDS and not word.isdigit()
-    )
-    weights = {word: 1 + math.log(times) for word, times in counts.items()}
-    length = math.sqrt(sum(value * value for value in weights.values())) or 1.0
-    return {word: value / length for word, value in weights.items()}
-
-
-def _cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    if len(other) < len(one):
-        one, other = other, one
-    return sum(value * other.get(word, 0.0) for word, value in one.items())
 
 
 def _ramp(value: float, low: float, high: float) -> float:

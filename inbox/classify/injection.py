@@ -26,8 +26,6 @@ _PATTERNS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SEARCHED = 400_000
-
-
 _MOST_HIDDEN = 40  # characters; marks of printing programs are fewer
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from inbox.classify import derive, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
 from inbox.classify.cues import default_cues
-from inbox.classify.examples import EXCERPT, example_points
+from inbox.classify.examples import example_points
 from inbox.classify.injection import hostile_reasons
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels, is_default
 from inbox.classify.terms import Terms
-from inbox.model import Alternative, Classification, Document, Label
+from inbox.model import Alternative, Classification, Document, Label, PageSource
 
 VERSION = "lexicon-1"
 _MOST_ALTERNATIVES = 3
@@ -42,11 +42,11 @@ class LexiconClassifier:
         """
         if labels is not None:
             check_labels(labels)
-        if not document.text.strip():
-            return no_text(VERSION, _unreadable(document))
+        if not has_text(document):
+            return no_text(VERSION, document)
         reading = Reading.of(document)
         scores = score_labels(reading, labels)
-        for label, points in example_points(document.text[:EXCERPT], labels or ()).items():
+        for label, points in example_points(document, labels or ()).items():
             scores[label] = scores[label]._replace(points=scores[label].points + points)
         chances = probabilities({label: result.points for label, result in scores.items()})
         ranked = sorted(chances, key=lambda label: -chances[label])
@@ -92,20 +92,21 @@ def review_reasons(
     return tuple(code for code, holds in checks if holds)
 
 
-def no_text(classifier: str, reasons: tuple[str, ...] = ()) -> Classification:
+def has_text(document: Document) -> bool:
+    """Whether anything could be read."""
+    return any(page.text.strip() for page in document.pages)
+
+
+def no_text(classifier: str, document: Document) -> Classification:
     """The result for a document that nothing could be read from."""
+    unreadable = any(page.source is PageSource.UNREADABLE for page in document.pages)
     return Classification(
         label=None,
         confidence=None,
         needs_review=True,
-        review_reasons=("no_text", *reasons),
+        review_reasons=("no_text", "unreadable_pages") if unreadable else ("no_text",),
         classifier=classifier,
     )
-
-
-def _unreadable(document: Document) -> tuple[str, ...]:
-    reasons = quality.judge(document, Reading.of(document))
-    return ("unreadable_pages",) if reasons.unreadable_pages else ()
 
 
 def _worth(found: Sequence[Found]) -> Mapping[str, float]:

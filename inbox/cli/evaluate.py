@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.table import Table
 
-from inbox.classify import DEFAULT_LABELS, open_classifier, parse_labels
+from inbox.classify import DEFAULT_LABELS, MemoryLedger, Terms, open_classifier, parse_labels
 from inbox.classify.evaluation import Evaluation, Filing, Outcome
 from inbox.classify.evaluation import evaluate as measure
 from inbox.cli.base import AsJson, LabelsText, app, note, printable, say, say_json, settings
@@ -174,11 +174,12 @@ def _evaluation(
     target_precision: float,
 ) -> Evaluation:
     classifier = open_classifier(used)
+    terms = Terms(redact=used.model_redact, ledger=MemoryLedger(used.model_job_budget))
     outcomes = []
     for number, (each, document) in enumerate(zip(listed, documents, strict=True), 1):
         if document is None:
             continue
-        found = classifier.classify(document, labels)
+        found = classifier.classify(document, labels, terms)
         outcomes.append(
             Outcome(
                 number=number,

@@ -22,7 +22,7 @@ from inbox.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
-from inbox.model import Job, JobStatus, Label, Upload
+from inbox.model import Job, JobOptions, JobStatus, Label, Upload
 from inbox.names import display_name
 from inbox.service import Inbox
 from inbox.settings import Settings
@@ -32,7 +32,7 @@ JobId = Annotated[UUID, typer.Argument(metavar="JOB", help="The job's id.")]
 
 
 @app.command()
-def submit(  # noqa: PLR0917 - typer's options
+def submit(
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -46,6 +46,13 @@ def submit(  # noqa: PLR0917 - typer's options
         str, typer.Option("--name", help="What the document on standard input is called.")
     ] = "stdin",
     password: Passwords = None,
+    *,
+    label_set: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Labels that `inbox labels put` stored.")
+    ] = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="Propose where a file holds several documents.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,8 +60,9 @@ def submit(  # noqa: PLR0917 - typer's options
     from inbox.classify import parse_labels
 
     chosen = parse_labels(labels) if labels else None
+    options = JobOptions(label_set=label_set, split=split or None)
     with found_files(paths, name) as files, Inbox(settings()) as inbox:
-        job = send(inbox, files, chosen, password or ())
+        job = send(inbox, files, chosen, password or (), options=options)
         if wait:
             if not as_json:
                 note(f"job {job.job_id}: {job.total_files} files")
@@ -154,6 +162,8 @@ def send(
     labels: tuple[Label, ...] | None = None,
     passwords: Sequence[str] = (),
     job_id: UUID | None = None,
+    *,
+    options: JobOptions | None = None,
 ) -> Job:
     """Copy files into the blob store and queue them as one job.
 
@@ -163,6 +173,7 @@ def send(
         labels: what to choose from; None for the default set.
         passwords: what opens locked ones.
         job_id: the id of a job that does not exist yet; a random one if not given.
+        options: what is asked for; None for what the settings say.
 
     Raises:
         ConfigurationError: there are passwords, and no key to seal them with.
@@ -178,7 +189,7 @@ def send(
             _store(inbox.blobs, blob_key(job_id, number), path)
             for number, path in enumerate(files, start=1)
         ]
-        return inbox.submit(job_id, uploads, labels, sealed=sealed)
+        return inbox.submit(job_id, uploads, labels, options=options, sealed=sealed)
     except StoreUnavailable:
         raise  # the row may have been written, so its files must stay
     except BaseException:

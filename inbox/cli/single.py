@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from inbox.classify import Classifier, MemoryLedger, Terms
+from inbox.classify.splits import with_splits
 from inbox.cli.base import (
     AsJson,
     Exit,
@@ -98,6 +99,9 @@ def classify(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what a model would cost; ask none.")
     ] = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="Propose where a file holds several documents.")
+    ] = False,
 ) -> None:
     """Read and classify files. Needs no server and no database. One JSON object a line."""
     from inbox.classify import open_classifier, parse_labels
@@ -111,7 +115,7 @@ def classify(
     failed = False
     with Reader(used) as reader:
         terms = Terms(redact=used.model_redact, ledger=MemoryLedger(used.model_job_budget))
-        trip = _Trip(reader, open_classifier(used), chosen, terms)
+        trip = _Trip(reader, open_classifier(used), chosen, terms, split=split)
         for path, outcome in _in_order(trip, paths, used.file_concurrency):
             failed |= isinstance(outcome, Problem)
             if as_json:
@@ -160,15 +164,18 @@ class _Trip:
         classifier: Classifier,
         labels: Sequence[Label] | None,
         terms: Terms,
+        *,
+        split: bool = False,
     ) -> None:
         self._reader, self._classifier, self._labels = reader, classifier, labels
-        self._terms = terms
+        self._terms, self._split = terms, split
         self.stop = threading.Event()
 
     def __call__(self, path: Path) -> Outcome:
         try:
             document = _read(self._reader, path, self.stop)
-            return document, self._classifier.classify(document, self._labels, self._terms)
+            found = self._classifier.classify(document, self._labels, self._terms)
+            return document, with_splits(found, document, self._labels) if self._split else found
         except Exception as error:  # noqa: BLE001  (one file must not end the others)
             return problem_of(error)
 
@@ -262,7 +269,12 @@ def _as_line(path: Path, outcome: Outcome) -> str:
     _, found = outcome
     confidence = "" if found.confidence is None else f" ({found.confidence:.2f})"
     review = f"; review: {', '.join(found.review_reasons)}" if found.needs_review else ""
-    return f"{name}: {printable(found.label or 'no label')}{confidence}{review}"
+    lines = [f"{name}: {printable(found.label or 'no label')}{confidence}{review}"]
+    for part in found.details.splits:
+        sure = "" if part.confidence is None else f" (begins here: {part.confidence:.2f})"
+        pages = f"pages {part.first_page} to {part.last_page}"
+        lines.append(f"  {pages}: {printable(part.label or 'no label')}{sure}")
+    return "\n".join(lines)
 
 
 def _heading(page: Page) -> str:

@@ -14,7 +14,9 @@ from PIL import Image
 from inbox.api.app import create_app
 from inbox.blobs import blob_key
 from inbox.cli import main
-from inbox.model import FileResult, Job, Label, Upload
+from inbox.model import FileResult, Job, JobOptions, Label, Upload
+from inbox.samples import business, personal
+from inbox.samples.sheet import pdf
 from inbox.service import Inbox
 from inbox.settings import Settings
 
@@ -230,3 +232,43 @@ def _submit(inbox: Inbox, labels: tuple[Label, ...], text: str) -> UUID:
         upload = Upload(name="1.txt", blob=writer.commit())
     inbox.submit(job_id, [upload], labels)
     return job_id
+
+
+def stack_of(path: Path) -> Path:
+    """A PDF of an invoice, a resume of one page and a form."""
+    sheets = [business.invoice(), personal.resume(), personal.form()]
+    path.write_bytes(pdf(sheets, title="stack"))
+    return path
+
+
+def test_a_stack_is_proposed_as_its_documents(inbox: Inbox, tmp_path: Path) -> None:
+    """Only where the job asks for it; nothing is cut, and a person is asked."""
+    path = stack_of(tmp_path / "stack.pdf")
+    results = []
+    for options in (JobOptions(split=True), JobOptions()):
+        job_id = uuid4()
+        with inbox.blobs.create(blob_key(job_id, 1)) as writer:
+            writer.write(path.read_bytes())
+            upload = Upload(name="stack.pdf", blob=writer.commit())
+        inbox.submit(job_id, [upload], options=options)
+        inbox.work()
+        results.append(first(inbox.get(job_id)))
+    split, plain = results
+    assert plain.details.splits == ()
+    assert [(part.first_page, part.label) for part in split.details.splits] == [
+        (1, "invoice"),
+        (2, "resume"),
+        (3, "form"),
+    ]
+    assert "several_documents" in split.review_reasons
+
+
+def test_a_stack_on_the_command_line(
+    environment: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`classify --split` previews it; without the option nothing is said."""
+    path = stack_of(tmp_path / "stack.pdf")
+    [line] = run(capsys, "classify", path, "--split", "--json")[1].splitlines()
+    assert len(json.loads(line)["details"]["splits"]) == 3
+    assert "pages 2 to 2: resume" in run(capsys, "classify", path, "--split")[1]
+    assert json.loads(run(capsys, "classify", path, "--json")[1])["details"]["splits"] == []

@@ -542,6 +542,21 @@ def test_the_lexicon_may_answer_for_a_model(
     assert result.classifier.startswith("lexicon-")
 
 
+def test_the_threshold_for_review_holds_whoever_answers(server: ScriptedServer) -> None:
+    """The setting counts for the model's answer and for the lexicon's in its place."""
+    for faults in ((), ("500",)):
+        for threshold, asked in ((0.0, False), (1.0, True)):
+            server.plan(*faults)
+            result = classify(
+                server,
+                INVOICE,
+                model_fallback="lexicon",
+                model_max_retries=0,
+                review_threshold=threshold,
+            )
+            assert ("low_confidence" in result.review_reasons) is asked
+
+
 def test_a_server_that_turns_everybody_away_is_left_alone(server: ScriptedServer) -> None:
     """After one document was turned away to the end, the next makes no call at all."""
     classifier = open_classifier(settings(server, model_max_retries=1))

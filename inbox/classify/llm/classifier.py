@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from inbox.classify import quality, verify
 from inbox.classify.confidence import THRESHOLD, probabilities
 from inbox.classify.injection import hostile_reasons
-from inbox.classify.lexicon import LexiconClassifier, no_text, review_reasons, score_labels
+from inbox.classify.lexicon import (
+    LexiconClassifier,
+    has_text,
+    no_text,
+    review_reasons,
+    score_labels,
+)
 from inbox.classify.llm import facts, prices
 from inbox.classify.llm.call import Caller
 from inbox.classify.llm.prompt import PROMPT_VERSION, Answer, Question
@@ -49,6 +55,7 @@ class ModelClassifier:
         self._settings = settings
         self._version = f"llm-{PROMPT_VERSION}:{settings.model}"
         self._caller = Caller(settings)
+        self._lexicon = LexiconClassifier(settings.review_threshold)
         self._own_terms = Terms(redact=settings.model_redact)
 
     def classify(
@@ -71,16 +78,15 @@ class ModelClassifier:
             StopWork: the work is to stop.
         """
         check_labels(DEFAULT_LABELS if labels is None else labels)
-        if not document.text.strip():
-            read = quality.judge(document, Reading.of(document))
-            return no_text(self._version, ("unreadable_pages",) if read.unreadable_pages else ())
+        if not has_text(document):
+            return no_text(self._version, document)
         try:
             return self._by_model(document, labels, terms or self._own_terms)
         except _NO_ANSWER as error:
             if self._settings.model_fallback != "lexicon":
                 raise
             code = error.code
-        found = LexiconClassifier().classify(document, labels)
+        found = self._lexicon.classify(document, labels)
         return found.model_copy(
             update={
                 "needs_review": True,
@@ -105,7 +111,7 @@ class ModelClassifier:
             [
                 self._question(document, labels, terms or self._own_terms)[0].text
                 for document in documents
-                if document.text.strip()
+                if has_text(document)
             ],
             prices.price_of(self._settings.model, self._settings.model_prices),
             self._settings.model_max_output_tokens,
@@ -140,7 +146,7 @@ class ModelClassifier:
         opinion = probabilities({name: found.points for name, found in scores.items()})
         chances = _together(answer.label, opinion, found=bool(evidence))
         reasons = (
-            *review_reasons(read, chances[answer.label]),
+            *review_reasons(read, chances[answer.label], self._settings.review_threshold),
             *_doubts(answer, evidence, opinion),
             *hostile_reasons(document),
             *(("field_not_in_text",) if checked.dropped else ()),

@@ -76,12 +76,12 @@ def test_examples_of_unknown_labels_are_left_out() -> None:
     """A correction of a job with other labels teaches nothing here; nor does a short text."""
     assert with_examples(None, [("no such label", "text")]) == DEFAULT_LABELS
     taught = with_examples(None, [("memo", "short text")])
-    assert example_points("short text", taught) == {}
+    assert example_points(read("short text"), taught) == {}
 
 
 def test_examples_that_contradict_each_other_do_not_decide() -> None:
     """The same text as an example of two labels leaves them level."""
     text = TICKET.format(number=7)
     taught = with_examples(None, [("report", text), ("form", text)])
-    points = example_points(text, taught)
+    points = example_points(read(text), taught)
     assert points["report"] == points["form"]
