@@ -9,6 +9,7 @@ import base64
 import importlib
 import io
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -156,6 +157,9 @@ def locate(words: Sequence[Word], quote: str) -> list[Box]:
     known = [(plain, word.box) for word in words for plain in [_plain(word.text)] if plain]
     if not wanted:
         return []
+    found = _spelled(known, "".join(wanted))
+    if found:
+        return _lines(found)
     best, start = 0, 0
     for place in range(len(known) - len(wanted) + 1):
         same = sum(known[place + step][0] == plain for step, plain in enumerate(wanted))
@@ -164,6 +168,21 @@ def locate(words: Sequence[Word], quote: str) -> list[Box]:
     if best < _SAME_SHARE * len(wanted):
         return []
     return _lines([box for _, box in known[start : start + len(wanted)]])
+
+
+def _spelled(known: Sequence[tuple[str, Box]], wanted: str) -> list[Box]:
+    """The boxes of the words that spell this, however they are parted (a hyphen parts a word)."""
+    texts = [plain for plain, _ in known]
+    ends = accumulate(map(len, texts), initial=0)
+    bounds = {place: number for number, place in enumerate(ends)}  # where each word begins
+    letters = "".join(texts)
+    start = letters.find(wanted)
+    while start >= 0:
+        first, end = bounds.get(start), bounds.get(start + len(wanted))
+        if first is not None and end is not None:
+            return [box for _, box in known[first:end]]
+        start = letters.find(wanted, start + 1)
+    return []
 
 
 def _lines(boxes: Iterable[Box]) -> list[Box]:

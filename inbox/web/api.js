@@ -88,9 +88,10 @@ export async function download(path, name) {
 }
 
 /** Send files as one job; `progress` is told how much has gone out, 0 to 1. */
-export function submit(files, labels, progress) {
+export function submit(files, { labels, password }, progress) {
   const form = new FormData();
   if (labels) form.append("labels", labels);
+  if (password) form.append("passwords", JSON.stringify([password]));
   for (const file of files) form.append("files", file, file.name);
   return new Promise((resolve, reject) => {
     // fetch does not tell how far an upload is

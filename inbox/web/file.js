@@ -6,8 +6,16 @@ import { chosen, filesOf, labelOf, over, waitsForReview } from "./job.js";
 
 const KEYS = [
   ["a or Enter", "accept the label"], ["1 … 5", "take this label instead"], ["l", "choose another label"],
-  ["n, p", "next, previous file"], ["← →", "turn the page"], ["Esc", "back to the job"],
+  ["u", "take back what was said"], ["n, p", "next, previous file"], ["← →", "turn the page"], ["Esc", "back to the job"],
 ];
+
+const KINDS = {
+  "application/pdf": "PDF", "message/rfc822": "mail", "application/vnd.ms-outlook": "mail",
+  "text/plain": "text", "text/html": "web page", "text/csv": "CSV", "text/markdown": "Markdown",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
+  "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint",
+};
 
 export async function showFile(main, view, fileId) {
   const file = filesOf(view).find((one) => one.file_id === fileId);
@@ -27,6 +35,7 @@ export async function showFile(main, view, fileId) {
       h("section", { class: "card facts", "aria-label": "Result" }, verdict(state), state.news, position(state), keyHelp()),
       h("section", { class: "paper", "aria-label": "Page" }, state.sheet))));
   document.title = `${file.filename} - Document Inbox`;
+  scrollTo(0, 0);
   say(`${file.filename}: ${labelOf(file) ? spoken(labelOf(file)) : file.status}`);
   listen(state);
   await showPage(state);
@@ -50,13 +59,14 @@ function verdict(state) {
       file.corrected_label ? h("span", { class: "mark good" }, "checked") : h("span", { class: "quiet" }, percent(file.confidence))),
     reasons.length ? h("p", { class: "notice warn" }, reasons.join(" ")) : null,
     h("div", { class: "buttons" },
-      label ? h("button", { class: "main", type: "button", onclick: () => decide(state, label) }, "Accept") : null,
+      file.corrected_label ? h("button", { type: "button", "aria-keyshortcuts": "u", onclick: () => decide(state, null) }, "Take it back ", hint("u"))
+        : label ? h("button", { class: "main", type: "button", "aria-keyshortcuts": "a", onclick: () => decide(state, label) }, "Accept ", hint("a")) : null,
       h("label", { class: "inline" }, h("span", {}, "Change to "), state.select)),
     others(state, label),
     evidence(state),
     forms(state),
     signature(),
-    h("p", { class: "quiet" }, [file.media_type, file.pages ? plural(file.pages, "page") : null,
+    h("p", { class: "quiet" }, [KINDS[file.media_type] ?? file.media_type, file.pages ? plural(file.pages, "page") : null,
       file.ocr_pages ? `${file.ocr_pages} by OCR` : null, file.classifier].filter(Boolean).join(" · ")),
   ];
 }
@@ -98,7 +108,7 @@ function evidence(state) {
   const { file } = state;
   if (!file.evidence.length) return null;
   return h("div", { class: "evidence" }, h("h2", {}, "What speaks for it"),
-    h("ul", {}, file.evidence.map((one) => h("li", {}, h("button", { type: "button", class: "quote", onclick: () => turn(state, one.page) },
+    h("ul", {}, file.evidence.map((one) => h("li", {}, h("button", { type: "button", class: "quote", onclick: () => point(state, one) },
       h("q", {}, one.quote), " ", h("span", { class: "quiet" }, `page ${one.page}`))))));
 }
 
@@ -117,11 +127,14 @@ function position(state) {
   const place = files.indexOf(state.file);
   const step = (way, name) => {
     const next = files[place + way];
-    return h("button", { type: "button", disabled: place < 0 || !next, onclick: () => next && open(state, next) }, name);
+    const key = way < 0 ? "p" : "n";
+    return h("button", { type: "button", disabled: place < 0 || !next, "aria-keyshortcuts": key, onclick: () => next && open(state, next) }, `${name} `, hint(key));
   };
   return h("div", { class: "buttons steps" }, step(-1, "Previous"),
     place < 0 ? null : h("span", { class: "quiet" }, `${place + 1} of ${files.length}`), step(1, "Next"));
 }
+
+const hint = (key) => h("kbd", { "aria-hidden": "true" }, key);
 
 function keyHelp() {
   return h("details", { class: "keys" }, h("summary", {}, "Keys"),
@@ -132,7 +145,7 @@ function open(state, file) {
   location.hash = `#/job/${state.view.id}/${file.file_id}`;
 }
 
-/** Say what the file is, then go to the next that waits for a person. */
+/** Say what the file is, then go to the next that waits for a person; null takes it back. */
 async function decide(state, label) {
   const { view, file } = state;
   try {
@@ -140,9 +153,9 @@ async function decide(state, label) {
     const files = chosen(view);
     const after = [...files.slice(files.indexOf(file) + 1), ...files].filter((one) => one !== file);
     view.job = await api.job(view.id);
-    say(`${file.filename} is ${spoken(label)}`);
+    say(label ? `${file.filename} is ${spoken(label)}` : `Taken back for ${file.filename}`);
     const waits = new Set(filesOf(view).filter(waitsForReview).map((one) => one.file_id));
-    const next = file.needs_review && after.find((one) => waits.has(one.file_id));
+    const next = label && file.needs_review && after.find((one) => waits.has(one.file_id));
     if (next) open(state, next);
     else if (file.needs_review && !waits.size) location.hash = `#/job/${view.id}`;
     else await showFile(state.main, view, file.file_id);
@@ -186,6 +199,7 @@ function keyAction(state, key) {
   const place = files.indexOf(file);
   const completed = file.status === "completed";
   if ((key === "a" || key === "Enter") && completed && labelOf(file)) return () => decide(state, labelOf(file));
+  if (key === "u" && file.corrected_label) return () => decide(state, null);
   if (/^[1-5]$/.test(key) && state.others?.[key - 1]) return () => decide(state, state.others[key - 1]);
   if (key === "l" && state.select) return () => state.select.focus();
   if (key === "n" && files[place + 1]) return () => open(state, files[place + 1]);
@@ -199,6 +213,24 @@ function turn(state, page) {
   if (page < 1 || page > (state.file.pages ?? 1) || page === state.page) return;
   state.page = page;
   showPage(state);
+}
+
+/** Show where a quote stands. */
+async function point(state, one) {
+  if (one.page !== state.page) {
+    state.page = one.page;
+    await showPage(state);
+  }
+  const marks = [...state.sheet.querySelectorAll(".highlight, mark")].filter((mark) => mark.dataset.quote === one.quote);
+  const seen = marks.find((mark) => mark.checkVisibility()) ?? marks[0];
+  if (!seen) return;
+  const folded = seen.closest("details");
+  if (folded) folded.open = true;
+  seen.scrollIntoView({ block: "center" });
+  for (const mark of marks) {
+    mark.classList.remove("meant");
+    requestAnimationFrame(() => mark.classList.add("meant"));
+  }
 }
 
 async function showPage(state) {
@@ -238,7 +270,7 @@ async function pictured(state, page) {
   const url = await api.blobUrl(page.picture);
   state.urls.push(url);
   const marks = page.evidence.flatMap((one) => one.boxes.map((box) => {
-    const mark = h("div", { class: "highlight", title: one.quote });
+    const mark = h("div", { class: "highlight", title: one.quote, "data-quote": one.quote });
     const [left, top, right, bottom] = box;
     Object.assign(mark.style, {
       left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%`,
@@ -251,13 +283,13 @@ async function pictured(state, page) {
 
 /** The text of a page, with the quotes marked in it. */
 function wordsOnly(_state, page) {
-  const places = page.evidence.map((one) => [page.text.indexOf(one.quote), one.quote.length])
+  const places = page.evidence.map((one) => [page.text.indexOf(one.quote), one.quote.length, one.quote])
     .filter(([start]) => start >= 0).sort((one, other) => one[0] - other[0]);
   const parts = [];
   let done = 0;
-  for (const [start, length] of places) {
+  for (const [start, length, quote] of places) {
     if (start < done) continue;
-    parts.push(page.text.slice(done, start), h("mark", {}, page.text.slice(start, start + length)));
+    parts.push(page.text.slice(done, start), h("mark", { "data-quote": quote }, page.text.slice(start, start + length)));
     done = start + length;
   }
   return h("div", { class: "words", tabindex: "0", role: "region", "aria-label": "Text of the page" },

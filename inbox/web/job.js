@@ -11,7 +11,7 @@ const WORDS = {
   pending: "Waiting for a worker", processing: "Working", completed: "Completed",
   failed: "Failed", cancelled: "Cancelled",
 };
-const kept = { job: null, view: null }; // the table stays as it is while a file is open
+const kept = { job: null, view: null, file: null }; // the table stays as it is while a file is open
 
 export async function showJob(main, id, fileId, facts, signal) {
   const view = kept.job === id ? kept.view : newView(id, facts);
@@ -20,17 +20,31 @@ export async function showJob(main, id, fileId, facts, signal) {
   if (!view.job || !over(view.job)) view.job = await api.job(id);
   if (signal.aborted) return;
   if (fileId) {
+    kept.file = fileId;
     await showFile(main, view, fileId);
     return;
   }
+  if (view.show === "review" && over(view.job) && !filesOf(view).some(waitsForReview)) view.show = "all";
   fill(main, view.element);
-  document.title = "A job - Document Inbox";
   update(view);
+  const row = view.table.querySelector(`[data-file="${kept.file}"]`);
+  kept.file = null;
+  if (row) {
+    row.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "center" });
+  }
   if (!over(view.job)) keepUpToDate(view, signal);
 }
 
 export const over = (job) => !["pending", "processing"].includes(job.status);
-export const filesOf = (view) => view.job.result?.results ?? [];
+/** Every file, those that were inside another below it. */
+export function filesOf(view) {
+  const files = view.job.result?.results ?? [];
+  const known = new Set(files.map((file) => file.file_id));
+  const inside = Map.groupBy(files, (file) => (known.has(file.parent_id) ? file.parent_id : null));
+  const below = (id) => (inside.get(id) ?? []).flatMap((file) => [file, ...below(file.file_id)]);
+  return below(null);
+}
 export const labelOf = (file) => file.corrected_label || file.label;
 export const waitsForReview = (file) =>
   file.status === "completed" && file.needs_review && !file.corrected_label && !file.details?.container;
@@ -45,7 +59,7 @@ export function chosen(view) {
 }
 
 function newView(id, facts) {
-  const view = { id, facts, job: null, show: "all", pages: new Map() };
+  const view = { id, facts, job: null, show: "all", pages: new Map(), moved: Date.now() };
   view.head = h("div", { class: "head" });
   view.tabs = h("div", { class: "tabs", role: "group", "aria-label": "Which files" });
   view.search = h("input", { type: "search", placeholder: "Find a name", "aria-label": "Find a name", oninput: () => fillTable(view) });
@@ -68,7 +82,9 @@ function keepUpToDate(view, signal) {
     waiting = false;
     if (signal.aborted) return;
     try {
+      const before = view.job.processed_files;
       view.job = await api.job(view.id);
+      if (view.job.processed_files !== before) view.moved = Date.now();
       if (!signal.aborted) update(view);
     } catch {
       // the next event tries again
@@ -104,7 +120,9 @@ function secondsLeft(view) {
     return guess ? Math.max(2, guess - since) : null;
   }
   const since = (Date.now() - Date.parse(job.started_at)) / 1000;
-  return (since / job.processed_files) * (job.total_files - job.processed_files);
+  const steady = (since / job.processed_files) * (job.total_files - job.processed_files);
+  // The last files are often the long ones: what has taken so long takes about as long again.
+  return Math.max(steady, (Date.now() - view.moved) / 1000);
 }
 
 function fillHead(view) {
@@ -114,6 +132,7 @@ function fillHead(view) {
   const review = results.filter(waitsForReview).length;
   const bad = results.filter((file) => file.status === "failed").length;
   const line = [`${job.processed_files} of ${plural(job.total_files, "file")}`];
+  document.title = `${over(job) ? WORDS[job.status] : `${job.processed_files}/${job.total_files}`} - Document Inbox`;
   if (left !== null) line.push(`${about(left)} left`);
   if (over(job) && bad) line.push(`${bad} could not be read`);
   if (over(job) && job.result?.processing_time) line.push(`${Math.ceil(job.result.processing_time)} s`);
@@ -123,6 +142,7 @@ function fillHead(view) {
     h("progress", { max: 100, value: job.progress, "aria-label": "Progress of the job" }),
     h("p", { class: "line" }, line.join(" · ")),
     job.error ? h("p", { class: "notice bad" }, job.error.message) : null,
+    over(job) && !review && results.some((file) => file.corrected_label) ? h("p", { class: "notice good" }, "Nothing is left to review.") : null,
     h("div", { class: "buttons" },
       review ? h("a", { class: "button main", href: `#/job/${view.id}/${results.find(waitsForReview).file_id}`, onclick: () => { view.show = "review"; } }, `Review ${plural(review, "file")}`) : null,
       !over(job) ? action("Cancel", () => api.cancel(view.id), view) : null,

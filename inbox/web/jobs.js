@@ -57,8 +57,9 @@ function dropArea(facts) {
   const files = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", id: "files" });
   const folder = h("input", { type: "file", webkitdirectory: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", id: "folder" });
   const labels = h("input", { id: "labels", type: "text", placeholder: "invoice, contract, other", autocomplete: "off" });
+  const password = h("input", { id: "password", type: "password", autocomplete: "off" });
   const news = h("div", { class: "news" });
-  const send = (chosen) => upload(chosen, labels.value.trim(), facts, news);
+  const send = (chosen) => upload(chosen, { labels: labels.value.trim(), password: password.value }, facts, news);
   for (const input of [files, folder]) {
     input.addEventListener("change", () => {
       send([...input.files]);
@@ -71,8 +72,9 @@ function dropArea(facts) {
     h("p", { class: "buttons" },
       h("button", { class: "main", type: "button", onclick: () => files.click() }, "Choose files"),
       h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder")),
-    h("details", {}, h("summary", {}, "Labels of your own"),
-      h("label", { for: "labels" }, "Names with commas between them; the default ones if empty"), labels),
+    h("details", {}, h("summary", {}, "Labels of your own, locked files"),
+      h("label", { for: "labels" }, "Labels, with commas between them; the default ones if empty"), labels,
+      h("label", { for: "password" }, "Password that opens locked files; forgotten when the job is over"), password),
     h("p", { class: "quiet" }, `Up to ${facts.max_files} files, ${bytes(facts.max_file_bytes)} each.`),
     news, files, folder);
   area.addEventListener("dragenter", () => area.classList.add("over"));
@@ -92,9 +94,11 @@ async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files];
   const found = [];
-  for (const entry of entries) await collect(entry, found);
+  for (const entry of entries.sort(byName)) await collect(entry, found);
   return found;
 }
+
+const byName = (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true });
 
 async function collect(entry, found) {
   if (entry.name.startsWith(".")) return;
@@ -103,11 +107,13 @@ async function collect(entry, found) {
     return;
   }
   const reader = entry.createReader();
+  const inside = [];
   for (;;) { // a reader gives a hundred at a time
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return;
-    for (const each of some) await collect(each, found);
+    if (!some.length) break;
+    inside.push(...some);
   }
+  for (const each of inside.sort(byName)) await collect(each, found);
 }
 
 function tooMuch(files, facts) {
@@ -120,7 +126,7 @@ function tooMuch(files, facts) {
   return all > facts.max_job_bytes ? `${bytes(all)} in all; a job may have ${bytes(facts.max_job_bytes)}.` : null;
 }
 
-async function upload(chosen, labels, facts, news) {
+async function upload(chosen, said, facts, news) {
   const files = chosen.filter((file) => !file.name.startsWith("."));
   if (!files.length) return;
   const refused = tooMuch(files, facts);
@@ -132,7 +138,7 @@ async function upload(chosen, labels, facts, news) {
   fill(news, h("p", {}, `Sending ${plural(files.length, "file")} `, bar));
   say(`Sending ${plural(files.length, "file")}`);
   try {
-    const taken = await api.submit(files, labels, (share) => { bar.value = share; });
+    const taken = await api.submit(files, said, (share) => { bar.value = share; });
     sent.set(taken.job_id, { names: files.map((file) => file.name), seconds: taken.estimated_time_seconds });
     location.hash = `#/job/${taken.job_id}`;
   } catch (error) {

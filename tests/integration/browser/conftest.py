@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pydantic import SecretStr
 from small_house import small_house
 
 from inbox.samples import write_samples
@@ -43,7 +45,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def house(settings: Settings) -> Iterator[str]:
     """The API and a worker on a database of this test's own; the page's URL."""
-    with small_house(settings) as url:
+    opens_links = {"secret_key": SecretStr(secrets.token_hex(32))}
+    with small_house(settings.model_copy(update=opens_links)) as url:
         yield url
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
+import pikepdf
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -23,6 +25,17 @@ def send(tab: Page, files: list[Path]) -> None:
     expect(tab).to_have_url(re.compile("#/job/"))
 
 
+def drop(tab: Page, paths: list[Path]) -> None:
+    """Drop files or folders on the page as a file manager does, and be taken to their job."""
+    box = tab.locator(".drop").bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 20}
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    with_mouse = tab.context.new_cdp_session(tab)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        with_mouse.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    expect(tab).to_have_url(re.compile("#/job/"))
+
+
 def job_of(tab: Page) -> dict[str, Any]:
     """The open job as the API shows it."""
     house, _, rest = tab.url.partition("/#/job/")
@@ -31,8 +44,8 @@ def job_of(tab: Page) -> dict[str, Any]:
 
 
 def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_path: Path) -> None:
-    """Send, watch each file move, open a result, say what a file is, export to Excel."""
-    send(tab, twenty)
+    """Drop, watch each file move, open a result, fix a label, export that to Excel."""
+    drop(tab, twenty)
     expect(tab.locator("tbody tr")).to_have_count(20)
     moved: set[str] = set()
     while tab.locator("h1").inner_text() in {"Waiting for a worker", "Working"}:
@@ -42,7 +55,7 @@ def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_p
     assert len({text.split("\t")[0] for text in moved}) >= 3, moved
     assert tab.locator("tr.failed").count() == 2
     expect(tab.locator("tr.failed", has_text="confidential.pdf")).to_contain_text(
-        "Remove the password and send it again."
+        "Send it again with its password"
     )
     # a result with its page, and the evidence marked on it
     tab.get_by_role("link", name="Rechnung_2026-0417.pdf").click()
@@ -52,8 +65,14 @@ def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_p
     assert tab.locator(".highlight").count() >= 1
     for box in tab.locator(".highlight").all():
         assert box.bounding_box()["width"] > 20
-    # the spreadsheet
+    tab.locator("button.quote").last.click()
+    expect(tab.locator(".highlight.meant").first).to_be_in_viewport()
+    # its label is wrong, says the person
+    tab.get_by_label("Change the label to").select_option("contract")
+    expect(tab.locator("p.label")).to_contain_text("contract")
+    # back to where the file stands in the table, and the spreadsheet
     tab.keyboard.press("Escape")
+    expect(tab.get_by_role("link", name="Rechnung_2026-0417.pdf")).to_be_focused()
     tab.get_by_text("Export", exact=True).click()
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Excel").click()
@@ -61,14 +80,41 @@ def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_p
     download.value.save_as(saved)
     table = pd.read_excel(saved)
     assert set(table["filename"]) >= {path.name for path in twenty}
+    (fixed,) = table[table["filename"] == "Rechnung_2026-0417.pdf"].to_dict("records")
+    assert (fixed["label"], fixed["corrected_label"]) == ("invoice", "contract")
+
+
+def test_a_folder_is_dropped_with_what_is_in_it(tab: Page, tmp_path: Path) -> None:
+    """Files of folders within come too, hidden ones do not; what was in a mail is below it."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "b@example.org", "Papers"
+    mail.set_content("Dear Ada,\nsee what is attached.\nYours, C. B.\n")
+    mail.add_attachment("INVOICE\nTotal amount due: 12.00\n", filename="inside.txt")
+    (tmp_path / "papers/more").mkdir(parents=True)
+    (tmp_path / "papers/a.eml").write_bytes(mail.as_bytes())
+    (tmp_path / "papers/more/z.txt").write_text("Dear Ada,\nthank you.\nYours, C. B.\n")
+    (tmp_path / "papers/.hidden").write_text("nothing for others")
+    drop(tab, [tmp_path / "papers"])
+    expect(tab.locator("h1")).to_have_text("Completed")
+    names = tab.locator("tbody a").all_inner_texts()
+    assert names == ["a.eml", "inside.txt", "z.txt"]
+
+
+def test_a_locked_file_opens_with_its_password(tab: Page, twenty: list[Path]) -> None:
+    """Who knows the password types it before the file is sent."""
+    plain = next(path for path in twenty if path.name == "Rechnung_2026-0417.pdf")
+    with pikepdf.open(plain) as document:
+        locked = plain.with_name("locked.pdf")
+        document.save(locked, encryption=pikepdf.Encryption(owner="o", user="[open"))
+    tab.get_by_text("Labels of your own, locked files").click()
+    tab.get_by_label("Password that opens locked files").fill("[open")
+    drop(tab, [locked])
+    expect(tab.locator("h1")).to_have_text("Completed")
+    expect(tab.locator("tbody tr")).to_contain_text("invoice")
 
 
 def test_a_person_says_what_files_are(tab: Page, twenty: list[Path]) -> None:
-    """The queue of files to review, by keyboard alone: another label, accept, next, back."""
-    house = tab.url.partition("/#")[0].rstrip("/")
-    described = httpx.get(f"{house}/openapi.json", trust_env=False).json()
-    if "/job/{job_id}/files/{file_id}" not in described["paths"]:
-        pytest.skip("this version takes no corrections yet")
+    """The queue of files to review, by keyboard alone: another label, accept, next, undo, back."""
     send(tab, [path for path in twenty if path.suffix == ".txt" and path.name != "paper07.txt"])
     expect(tab.locator("h1")).to_have_text("Completed")
     queue = [
@@ -85,10 +131,16 @@ def test_a_person_says_what_files_are(tab: Page, twenty: list[Path]) -> None:
     expect(tab).to_have_url(re.compile("#/job/[^/]+$"))
     corrected = {one["file_id"]: one["corrected_label"] for one in job_of(tab)["result"]["results"]}
     assert all(corrected[file_id] for file_id in queue)
-    tab.get_by_role("button", name=re.compile("^All")).click()
-    tab.get_by_role("link", name="reminder.txt").click()
+    expect(tab.get_by_text("Nothing is left to review.")).to_be_visible()
+    tab.get_by_role("link", name="reminder.txt").press("Enter")
     tab.get_by_label("Change the label to").select_option("memo")
-    expect(tab.locator("p.label")).to_contain_text("checked")
+    expect(tab.locator("p.label")).to_contain_text("memo checked")
+    tab.locator("#change").blur()
+    tab.keyboard.press("u")
+    expect(tab.locator("p.label")).to_contain_text("invoice")
+    expect(tab.locator("p.label")).not_to_contain_text("checked")
+    tab.keyboard.press("a")
+    expect(tab.locator("p.label")).to_contain_text("invoice checked")
     tab.keyboard.press("Escape")
     expect(tab.locator("tr", has_text="reminder.txt")).to_contain_text("checked")
 

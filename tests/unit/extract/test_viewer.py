@@ -44,6 +44,15 @@ def test_a_quote_is_found_across_lines() -> None:
     assert (second[0], second[2]) == (pytest.approx(0.1, abs=0.01), pytest.approx(0.65, abs=0.01))
 
 
+def test_a_quote_is_found_where_hyphens_part_its_words() -> None:
+    """The text joins a word that a line's end parts; a part of a longer word is not the word."""
+    page = words("Canada", "and", "discus", "sion", "of", "Ada")
+    (first,) = locate(page, "and discussion of")[:1]
+    assert first[0] == pytest.approx(0.3, abs=0.01)
+    (ada,) = locate(page, "Ada")
+    assert ada[1] == pytest.approx(0.1, abs=0.01)
+
+
 def test_a_quote_that_does_not_stand_there_has_no_box() -> None:
     """Nothing is marked rather than the wrong thing; one misread word in five is borne."""
     page = words("Dear", "Ada", "thank", "you", "for", "your", "letter")
