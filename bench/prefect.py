@@ -35,6 +35,7 @@ from prefect.client.orchestration import SyncPrefectClient  # noqa: E402
 from prefect.client.schemas.actions import WorkPoolCreate  # noqa: E402
 from prefect.workers.process import ProcessWorker  # noqa: E402
 
+from deployments.deploy import DEFAULTS  # noqa: E402
 from inbox.embedded import EmbeddedPostgres  # noqa: E402
 from inbox.store import migrate  # noqa: E402
 from inbox.up.process import Process  # noqa: E402
@@ -42,7 +43,6 @@ from inbox.up.stack import prefect_environment, prefect_server_environment  # no
 from prefork.worker import PreforkWorker  # noqa: E402
 
 PREFECT = [sys.executable, "-m", "prefect"]
-PRELOAD = ["flows.process_job", "flows.dispatch"]
 FLOW = """import time
 from pathlib import Path
 from prefect import flow
@@ -94,7 +94,8 @@ class Scene:
         worker_type = PreforkWorker if self._kind == "prefork" else ProcessWorker
         template = worker_type.get_default_base_job_template()
         if self._kind == "prefork":
-            template["variables"]["properties"]["preload"]["default"] = PRELOAD
+            for name, value in DEFAULTS.items():
+                template["variables"]["properties"][name]["default"] = value
         self.client.create_work_pool(
             WorkPoolCreate(name="inbox", type=self._kind, base_job_template=template)
         )
