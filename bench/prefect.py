@@ -193,18 +193,37 @@ def measure(kind: str, options: argparse.Namespace) -> Figures:
             "memory, MiB": memory / 2**20,
             "database growth, MiB a day": grown * 86400 / 2**20,
         }
-        cpu = scene.cpu()
-        firsts = [scene.first() for _ in range(options.triggers)]
-        figures["CPU s a run, server included"] = (scene.cpu() - cpu) / options.triggers
-        figures |= spread("trigger to first line", firsts)
+        figures |= triggers(scene, options.triggers)
         figures |= spread("POST to processing", [claimed(scene) for _ in range(options.posts)])
-        began = time.time()
-        jobs = [scene.post(1) for _ in range(options.jobs)]
-        figures["jobs per minute"] = 60 * options.jobs / (finished(scene, jobs) - began)
-        large = [scene.post(options.files)]
-        began = scene.wait_until(large, "processing", "completed")
-        figures["files per second"] = options.files / (finished(scene, large) - began)
+        figures |= small_jobs(scene, options.jobs)
+        figures |= many_files(scene, options.files)
     return figures
+
+
+def triggers(scene: Scene, count: int) -> Figures:
+    """How soon the first line of a flow runs, one run after the other, and what that costs."""
+    cpu = scene.cpu()
+    firsts = [scene.first() for _ in range(count)]
+    cost = {"CPU s a run, server included": (scene.cpu() - cpu) / count}
+    return cost | spread("trigger to first line", firsts)
+
+
+def small_jobs(scene: Scene, count: int) -> Figures:
+    """Jobs of one small file, all posted at once."""
+    cpu, began = scene.cpu(), time.time()
+    passed = finished(scene, [scene.post(1) for _ in range(count)]) - began
+    return {"jobs per minute": 60 * count / passed, "CPU s a job": (scene.cpu() - cpu) / count}
+
+
+def many_files(scene: Scene, count: int) -> Figures:
+    """One job of many small files, from when it is claimed."""
+    job = [scene.post(count)]
+    began, cpu = scene.wait_until(job, "processing", "completed"), scene.cpu()
+    passed = finished(scene, job) - began
+    return {
+        "files per second": count / passed,
+        "CPU ms a file": 1000 * (scene.cpu() - cpu) / count,
+    }
 
 
 def idle(scene: Scene, seconds: float) -> tuple[float, float]:
