@@ -35,6 +35,7 @@ from prefect.client.orchestration import SyncPrefectClient  # noqa: E402
 from prefect.client.schemas.actions import WorkPoolCreate  # noqa: E402
 from prefect.workers.process import ProcessWorker  # noqa: E402
 
+from deployments.deploy import DEFAULTS  # noqa: E402
 from inbox.embedded import EmbeddedPostgres  # noqa: E402
 from inbox.store import migrate  # noqa: E402
 from inbox.up.process import Process  # noqa: E402
@@ -42,7 +43,6 @@ from inbox.up.stack import prefect_environment, prefect_server_environment  # no
 from prefork.worker import PreforkWorker  # noqa: E402
 
 PREFECT = [sys.executable, "-m", "prefect"]
-PRELOAD = ["flows.process_job", "flows.dispatch"]
 FLOW = """import time
 from pathlib import Path
 from prefect import flow
@@ -94,7 +94,8 @@ class Scene:
         worker_type = PreforkWorker if self._kind == "prefork" else ProcessWorker
         template = worker_type.get_default_base_job_template()
         if self._kind == "prefork":
-            template["variables"]["properties"]["preload"]["default"] = PRELOAD
+            for name, value in DEFAULTS.items():
+                template["variables"]["properties"][name]["default"] = value
         self.client.create_work_pool(
             WorkPoolCreate(name="inbox", type=self._kind, base_job_template=template)
         )
@@ -192,18 +193,37 @@ def measure(kind: str, options: argparse.Namespace) -> Figures:
             "memory, MiB": memory / 2**20,
             "database growth, MiB a day": grown * 86400 / 2**20,
         }
-        cpu = scene.cpu()
-        firsts = [scene.first() for _ in range(options.triggers)]
-        figures["CPU s a run, server included"] = (scene.cpu() - cpu) / options.triggers
-        figures |= spread("trigger to first line", firsts)
+        figures |= triggers(scene, options.triggers)
         figures |= spread("POST to processing", [claimed(scene) for _ in range(options.posts)])
-        began = time.time()
-        jobs = [scene.post(1) for _ in range(options.jobs)]
-        figures["jobs per minute"] = 60 * options.jobs / (finished(scene, jobs) - began)
-        large = [scene.post(options.files)]
-        began = scene.wait_until(large, "processing", "completed")
-        figures["files per second"] = options.files / (finished(scene, large) - began)
+        figures |= small_jobs(scene, options.jobs)
+        figures |= many_files(scene, options.files)
     return figures
+
+
+def triggers(scene: Scene, count: int) -> Figures:
+    """How soon the first line of a flow runs, one run after the other, and what that costs."""
+    cpu = scene.cpu()
+    firsts = [scene.first() for _ in range(count)]
+    cost = {"CPU s a run, server included": (scene.cpu() - cpu) / count}
+    return cost | spread("trigger to first line", firsts)
+
+
+def small_jobs(scene: Scene, count: int) -> Figures:
+    """Jobs of one small file, all posted at once."""
+    cpu, began = scene.cpu(), time.time()
+    passed = finished(scene, [scene.post(1) for _ in range(count)]) - began
+    return {"jobs per minute": 60 * count / passed, "CPU s a job": (scene.cpu() - cpu) / count}
+
+
+def many_files(scene: Scene, count: int) -> Figures:
+    """One job of many small files, from when it is claimed."""
+    job = [scene.post(count)]
+    began, cpu = scene.wait_until(job, "processing", "completed"), scene.cpu()
+    passed = finished(scene, job) - began
+    return {
+        "files per second": count / passed,
+        "CPU ms a file": 1000 * (scene.cpu() - cpu) / count,
+    }
 
 
 def idle(scene: Scene, seconds: float) -> tuple[float, float]:

@@ -34,7 +34,13 @@ from tasks.launch import start_dispatch
 
 POOL = "inbox"
 DEFAULTS = {
-    "preload": ["flows.process_job", "flows.dispatch"],
+    "preload": [
+        "flows.process_job",
+        "flows.dispatch",
+        # What nearly every job loads when it needs it.
+        "inbox.classify.lexicon",
+        "inbox.store.postgres",
+    ],
     # A run that is told to stop hands its job back, so it is told soon.
     "drain_seconds": 1,
     "stop_seconds": 6,

@@ -54,6 +54,9 @@ _ENVIRONMENT = {
 }
 
 
+# Names of what is nearly always plain text; where it is not, the next process reads it.
+_TEXT_NAMES = (".txt", ".text", ".log")
+
 _WRONG_FORM = "The reading process gave an answer of the wrong form."
 
 
@@ -84,8 +87,10 @@ class Reader:
             processes=options.ocr_engine == "pytesseract",
         )
         self._slots = Slots(settings.page_concurrency or processors())
-        # Two, so that the many files that do not need the large libraries never carry them.
+        # Three, so that the many files that do not need the large libraries never carry them, and
+        # a job of plain text does not wait for those that read pictures.
         task, converts = "inbox.extract.work:work", legacy.program() is not None
+        self._plain = Sandbox(task, "inbox.extract.work:warm_plain", self._argument, _ENVIRONMENT)
         self._light = Sandbox(task, "inbox.extract.work:warm_light", self._argument, _ENVIRONMENT)
         self._office = Sandbox(
             task,
@@ -312,7 +317,10 @@ class Reader:
         abort: Signal | None,
     ) -> _Planned:
         answer: Any = None
-        for sandbox, limits in ((self._light, self._limits), (self._office, self._office_limits)):
+        where = [(self._light, self._limits), (self._office, self._office_limits)]
+        if str(argument["name"] or path).lower().endswith(_TEXT_NAMES) and not self._light.runs:
+            where.insert(0, (self._plain, self._limits))
+        for sandbox, limits in where:
             answer = sandbox.run(
                 path,
                 argument,
@@ -339,8 +347,8 @@ class Reader:
 
     def close(self) -> None:
         """Stop the processes."""
-        self._light.close()
-        self._office.close()
+        for sandbox in (self._plain, self._light, self._office):
+            sandbox.close()
 
     def __enter__(self) -> Self:
         return self

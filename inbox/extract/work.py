@@ -51,6 +51,8 @@ EXTRACTORS: dict[str, str] = {
 
 # What to answer where the file needs libraries that this process has not loaded.
 ELSEWHERE = "elsewhere"
+# The kinds that this process reads; None for all.
+_only: set[str] | None = None
 
 
 def work(data: bytes, argument: dict[str, Any]) -> Any:
@@ -88,6 +90,8 @@ def plan(data: bytes, options: Options, name: str | None = None) -> tuple[str, P
         NotLoaded: this process is not the one that has the library.
     """
     kind = sniff.media_type(data, name)
+    if _only is not None and kind not in _only:
+        raise office.NotLoaded
     module = importlib.import_module(EXTRACTORS[kind])
     if hasattr(module, "plan"):
         found: Plan = module.plan(data, options)
@@ -115,6 +119,14 @@ def read_batch(data: bytes, options: Options, batch: Batch) -> list[Page]:
         if not pages:
             raise
     return pages
+
+
+def warm_plain(_: dict[str, Any]) -> None:
+    """Load what plain text needs: next to nothing."""
+    global _only  # noqa: PLW0603 - this process is for nothing else
+    office.FORBIDDEN = True
+    _only = {sniff.TEXT}
+    importlib.import_module(EXTRACTORS[sniff.TEXT])
 
 
 def warm_light(argument: dict[str, Any]) -> None:

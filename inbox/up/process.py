@@ -83,6 +83,22 @@ class Process:
         return "\n".join(lines[-count:])
 
 
+def end_strays(temporary: Path, grace: float) -> None:
+    """End what outlived the process that had started it: a run, for example, whose worker died.
+
+    Args:
+        temporary: folder for temporary files, by which such a process is known.
+        grace: seconds between SIGTERM and SIGKILL.
+    """
+    ours = {process.pid for process in _family(os.getpid())} | {os.getpid()}
+    strays = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid not in ours and process.environ().get("TMPDIR") == str(temporary):
+                strays.append(process)
+    _end(strays, grace)
+
+
 def _family(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)

@@ -21,7 +21,7 @@ from inbox.errors import ConfigurationError
 from inbox.opened import DATABASE
 from inbox.settings import Settings
 from inbox.store import migrate
-from inbox.up.process import Process
+from inbox.up.process import Process, end_strays
 
 PREFECT_DATABASE = "prefect"
 START_SECONDS = 180
@@ -78,6 +78,7 @@ class Stack:
         self._postgres: EmbeddedPostgres | None = None
         self._parts: list[Part] = []
         self._home = settings.data_dir.absolute()
+        self._temporary = self._home / "tmp"
         self.database_url = ""
 
     @property
@@ -104,10 +105,12 @@ class Stack:
     def start(self) -> None:
         """Start everything; returns when jobs can be submitted."""
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.rmtree(self._home / "tmp", ignore_errors=True)  # of a stack that was killed
-        for name in ("logs", "tmp"):
-            (self._home / name).mkdir(exist_ok=True, mode=0o700)
         prefect_database = self._start_postgres()
+        # From here on nobody else uses this folder; a stack that was killed may have left these.
+        end_strays(self._temporary, STOP_SECONDS)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        for folder in (self._home / "logs", self._temporary):
+            folder.mkdir(exist_ok=True, mode=0o700)
         if self.database_url:
             applied = migrate(self.database_url)
             self._say(f"database is up to date ({len(applied)} migrations applied)")
@@ -122,6 +125,7 @@ class Stack:
         for part in reversed(self._parts):
             if part.name == "worker":
                 part.process.stop(WORKER_STOP_SECONDS, first=FLOW_RUN)
+                end_strays(self._temporary, STOP_SECONDS)
             else:
                 part.process.stop(STOP_SECONDS)
             self._say(f"{part.name} stopped")
@@ -212,7 +216,7 @@ class Stack:
             "PREFECT_API_URL": f"{self.prefect_url}/api",
             # Prefect's worker wants a folder of a fixed name in here, which on a machine with
             # several users belongs to whoever came first.
-            "TMPDIR": str(self._home / "tmp"),
+            "TMPDIR": str(self._temporary),
         }
         if self.database_url:
             ours["INBOX_DATABASE_URL"] = self.database_url
@@ -258,7 +262,12 @@ def prefect_environment(home: Path) -> dict[str, str]:
         # Not a line for each task that went well; its state says so.
         "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # Requests that each client would begin with: client and server are of one version, and
+        # the server asks for no CSRF token.
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        # Events wake the worker; this is the net below.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
     }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 import processes
+import psutil
 import pytest
 from house import House, wait_until
 
@@ -149,6 +151,34 @@ def test_a_killed_worker_loses_nothing(house: House, letters: list[Path]) -> Non
     wait_until(lambda: bool(house.children("worker")), 30, house.log)
 
 
+def test_a_killed_dispatch_run_is_followed_by_another(house: House, letters: list[Path]) -> None:
+    """Its on_crashed hook starts the next one at once; the schedule's may be a minute away."""
+    api = f"{house.url('Prefect')}/api"
+
+    def dispatches() -> dict[str, dict[str, str]]:
+        body = {"flows": {"name": {"any_": ["dispatch"]}}}
+        runs = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=30, trust_env=False)
+        return {run["id"]: run for run in runs.raise_for_status().json()}
+
+    def old() -> list[psutil.Process]:
+        return [run for run in house.named("prefork-run") if time.time() - run.create_time() > 8]
+
+    wait_until(lambda: bool(old()), 60, house.logs)
+    before = dispatches()
+    processes.send(house.named("prefork-run"))
+    wait_until(
+        lambda: any(
+            run["id"] not in before and not run["auto_scheduled"] and run["start_time"]
+            for run in dispatches().values()
+        ),
+        30,
+        house.logs,
+    )
+    states = {run["state_type"] for run in dispatches().values() if run["id"] in before}
+    assert "CRASHED" in states
+    house.finished(house.submit(letters[:1]))
+
+
 def finished_files(house: House, job_id: UUID) -> dict[int, object]:
     """When each finished file was finished, by its number."""
     rows = house.query(
@@ -184,6 +214,19 @@ def test_a_kill_of_everything_is_survived(build: Callable[..., House], letters: 
     processes.left_after(family, 10)
     job = build().finished(job_id)
     assert (job["status"], job["result"]["successful"]) == ("completed", len(letters))
+
+
+def test_a_run_that_outlived_its_worker_is_stopped_too(
+    build: Callable[..., House], letters: list[Path]
+) -> None:
+    """Kill -9 of the worker, then Ctrl-C: the orphaned run hands its job back and is gone."""
+    house = build()
+    job_id = house.submit(letters)
+    wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
+    runs = house.named("prefork-run")
+    processes.send(house.children("worker"))
+    house.stop(signal.SIGINT)
+    assert not processes.left_after(runs, 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: PDEATHSIG")

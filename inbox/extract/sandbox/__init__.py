@@ -170,6 +170,11 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def runs(self) -> bool:
+        """Whether its zygote is there already."""
+        return self._zygote is not None and self._zygote.usable()
+
     def _started(self) -> _Zygote:
         with self._lock:
             if self._closed:

@@ -229,3 +229,18 @@ def test_a_fault_of_the_caller_is_not_swallowed(
         pytest.raises(ZeroDivisionError),
     ):
         reader.read(put(pdf.bytes()), on_page=complain)
+
+
+def test_plain_text_does_not_wait_for_what_reads_pictures(
+    put: Callable[[bytes], Path], pdf: Any
+) -> None:
+    """A name that promises text starts the small process; what is no text goes on to the next."""
+    with Reader(Settings(_env_file=None)) as reader:
+        document = reader.read(put(b"Dear Sir,\nthank you."), name="a.txt")
+        assert (document.media_type, document.text) == ("text/plain", "Dear Sir,\nthank you.")
+        assert not reader._light.runs
+        pdf.page("Dear Madam")
+        document = reader.read(put(pdf.bytes()), name="b.txt")
+        assert document.media_type == "application/pdf"
+        assert reader._light.runs
+        assert reader.read(put(b"Dear Sir"), name="c.txt").text == "Dear Sir"
