@@ -1,0 +1,17 @@
+"""A setting, or what it points to, is the problem."""
+
+from __future__ import annotations
+
+from inbox.errors.base import InboxError
+
+
+class ConfigurationError(InboxError):
+    """A setting, or what a setting points to, cannot work."""
+
+    code = "configuration"
+
+
+class MigrationsMissing(ConfigurationError):
+    """The database lacks the tables or functions of this version."""
+
+    code = "migrations_missing"
