@@ -23,7 +23,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @app.command()
 def up() -> None:
     """Start Postgres, Prefect's server, a worker and the API here; Ctrl-C stops them all."""
-    from inbox.up import Stack
+    from inbox.service import Inbox
+    from inbox.up import Journal, Stack
 
     chosen = settings()
     with suppress(KeyboardInterrupt), stop_on_signal():
@@ -35,9 +36,12 @@ def up() -> None:
             say(f"  Prefect    {stack.prefect_url}")
             say("")
             say("Ctrl-C stops everything.")
-            while True:
-                time.sleep(WATCH_SECONDS)
-                stack.watch()
+            with Inbox(chosen) as inbox:
+                journal = Journal(inbox, say)
+                while True:
+                    time.sleep(WATCH_SECONDS)
+                    stack.watch()
+                    journal.look()
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inbox.up.journal import Journal
 from inbox.up.stack import Stack, run_worker
 
-__all__ = ["Stack", "run_worker"]
+__all__ = ["Journal", "Stack", "run_worker"]
