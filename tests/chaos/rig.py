@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from uuid import UUID, uuid4
 
 import psutil
 import psycopg
+from environment import of_a_stack
 from pydantic import SecretStr
 
 from inbox import Inbox, JobStatus
@@ -88,12 +88,7 @@ class Rig:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What a process of this rig is started with."""
-        theirs = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("INBOX_", "PREFECT_", "OPENAI_", "CHAOS_"))
-        }
-        return theirs | {
+        return of_a_stack() | {
             "INBOX_DATA_DIR": str(self.settings.data_dir),
             "INBOX_DATABASE_URL": self.url,
             "INBOX_LEASE_SECONDS": str(LEASE),

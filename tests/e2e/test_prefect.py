@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from environment import of_a_stack
 from house import wait_until
 
 from inbox.embedded import EmbeddedPostgres
@@ -35,7 +35,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         migrate(postgres.url("inbox"))
         with httpx.Client(trust_env=False) as client:
             port = free_port()
-            variables = dict(os.environ) | prefect_environment(tmp_path)
+            variables = of_a_stack() | prefect_environment(tmp_path)
             variables |= {
                 "INBOX_DATA_DIR": str(tmp_path / "data"),
                 "DATABASE_URL": postgres.url("inbox"),

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from docs_commands import Command, blocks, commands, files_of
+from environment import without_ours
 from small_house import small_house
 
 from inbox.cli.jobs import send
@@ -103,11 +104,7 @@ class Desk:
         text = re.sub(r"(^|\s)(\.venv/bin/)?python ", rf"\1{sys.executable} ", text)
         text = re.sub(r"^curl ", "curl --silent --show-error --fail --max-time 60 ", text)
         assert self.settings.database_url is not None
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("INBOX_", "OPENAI_", "SUPABASE_", "PREFECT_"))
-        } | {
+        environment = without_ours() | {
             "DATABASE_URL": self.settings.database_url.get_secret_value(),
             "INBOX_DATA_DIR": str(self.settings.data_dir),
         }

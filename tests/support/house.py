@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from uuid import UUID
 import httpx
 import psutil
 import psycopg
+from environment import of_a_stack
 
 from inbox.embedded import running_url
 
@@ -29,13 +29,7 @@ class House:
     def __init__(self, home: Path, extra: Mapping[str, str]) -> None:
         self.home = home
         self.output = home / "up.log"
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("INBOX_", "PREFECT_", "OPENAI_", "SUPABASE_"))
-            and name != "DATABASE_URL"
-        }
-        self.environment = environment | {
+        self.environment = of_a_stack() | {
             "INBOX_DATA_DIR": str(home / "data"),
             "INBOX_PORT": "0",
             "INBOX_PREFECT_PORT": "0",

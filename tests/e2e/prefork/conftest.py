@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from environment import of_a_stack
 from house import wait_until
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -134,16 +135,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        variables = {
-            name: value for name, value in os.environ.items() if not name.startswith("PREFECT")
-        }
-        variables |= prefect_environment(home) | {
-            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-            "PREFECT_API_DATABASE_CONNECTION_URL": postgres.url("prefect").replace(
-                "postgresql://", "postgresql+asyncpg://"
-            ),
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
-        }
+        variables = (
+            of_a_stack()
+            | prefect_environment(home)
+            | {
+                "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+                "PREFECT_API_DATABASE_CONNECTION_URL": postgres.url("prefect").replace(
+                    "postgresql://", "postgresql+asyncpg://"
+                ),
+                "PREFECT_WORKER_QUERY_SECONDS": "2",
+            }
+        )
         command = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         process = Process("server", command, variables, home / "server.log")
         try:
