@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from inbox.errors import InboxError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -68,6 +70,13 @@ class Problem(Value):
 
     code: str
     message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """An error as it is written to the rows; an unforeseen one without its message."""
+        if isinstance(error, InboxError):
+            return cls(code=error.code, message=str(error))
+        return cls(code="internal", message=f"unforeseen {type(error).__name__}")
 
 
 class Page(Value):
