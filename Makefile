@@ -27,6 +27,7 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock requirements-dev.lock pyprojec
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q inbox flows tasks prefork
 	@touch $@
 
 demo: install ## run the main job on generated sample documents, with live progress

@@ -30,6 +30,7 @@ PLACES = (
     "extract.read",
     "store.children.before",
     "store.children.after",
+    "store.pages.before",
 )
 
 

@@ -219,7 +219,7 @@ class Worker(Opened):
         """Write down why a file could not be done; nothing where the work was only stopped."""
         if isinstance(error, StopWork):
             return
-        self.store.record_failure(lease, file, problem_of(error))
+        self.store.record_failure(lease, file, Problem.of(error))
 
     def finish(self, lease: Lease) -> JobStatus:
         """Close the job from the state of its files; hand it back where some are still open.
@@ -321,10 +321,3 @@ class Worker(Opened):
     def classifier(self) -> Classifier:
         """The lexicon, or the model where one is configured."""
         return open_classifier(self.settings)
-
-
-def problem_of(error: BaseException) -> Problem:
-    """An error as it is written to the rows; an unforeseen one without its message."""
-    if isinstance(error, InboxError):
-        return Problem(code=error.code, message=str(error))
-    return Problem(code="internal", message=f"unforeseen {type(error).__name__}")

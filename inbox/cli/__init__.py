@@ -1,20 +1,8 @@
-"""The command line. A module of commands is hooked in by importing it here."""
+"""The command line; `inbox.cli.commands` names its modules."""
 
 from __future__ import annotations
 
-from inbox.cli import evaluate, folder, jobs, keys, labels, server, single, stack, tables
 from inbox.cli.base import app, main
+from inbox.cli.commands import load
 
-__all__ = [
-    "app",
-    "evaluate",
-    "folder",
-    "jobs",
-    "keys",
-    "labels",
-    "main",
-    "server",
-    "single",
-    "stack",
-    "tables",
-]
+__all__ = ["app", "load", "main"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 import typer
 from pydantic import ValidationError
 
+from inbox.cli.commands import load
 from inbox.errors import (
     ConfigurationError,
     InboxError,
@@ -60,6 +61,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def _commands() -> None:
+    """Have commands by name, also where only one is loaded."""
+
+
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, and nothing else.")
 ]
@@ -79,12 +86,14 @@ LabelsText: TypeAlias = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with the command's exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    load(() if COMPLETE in os.environ else given)
     if COMPLETE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name=PROGRAM)
+        app(args=given, prog_name=PROGRAM)
     except InboxError as error:
         complain(error.code, str(error))
         sys.exit(exit_code(error))

@@ -8,12 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from inbox.classify import Classifier, MemoryLedger, Terms
-from inbox.classify.splits import with_splits
 from inbox.cli.base import (
     AsJson,
     Exit,
@@ -32,7 +30,9 @@ from inbox.errors import ConfigurationError, InboxError, InvalidRequest, Permane
 from inbox.extract import Output, Reader, output_of
 from inbox.model import Classification, Document, Label, Page, Problem
 from inbox.settings import Settings
-from inbox.worker import problem_of
+
+if TYPE_CHECKING:  # not needed to read
+    from inbox.classify import Classifier, Terms
 
 
 @app.command()
@@ -77,7 +77,7 @@ def read(
     except InboxError as error:
         if not as_json:
             raise
-        say_json({"file": shown(file), "error": problem_of(error).model_dump()})
+        say_json({"file": shown(file), "error": Problem.of(error).model_dump()})
         complain(error.code, str(error))
         raise typer.Exit(exit_code(error)) from None
     if as_json:
@@ -104,7 +104,7 @@ def classify(
     ] = False,
 ) -> None:
     """Read and classify files. Needs no server and no database. One JSON object a line."""
-    from inbox.classify import open_classifier, parse_labels
+    from inbox.classify import MemoryLedger, Terms, open_classifier, parse_labels
 
     chosen = parse_labels(labels) if labels else None
     paths = find_files(files)
@@ -172,12 +172,14 @@ class _Trip:
         self.stop = threading.Event()
 
     def __call__(self, path: Path) -> Outcome:
+        from inbox.classify.splits import with_splits
+
         try:
             document = _read(self._reader, path, self.stop)
             found = self._classifier.classify(document, self._labels, self._terms)
             return document, with_splits(found, document, self._labels) if self._split else found
         except Exception as error:  # noqa: BLE001  (one file must not end the others)
-            return problem_of(error)
+            return Problem.of(error)
 
 
 def _in_order(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from inbox.errors import InboxError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,6 +28,13 @@ class Problem(Value):
 
     code: str
     message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """An error as it is written to the rows; an unforeseen one without its message."""
+        if isinstance(error, InboxError):
+            return cls(code=error.code, message=str(error))
+        return cls(code="internal", message=f"unforeseen {type(error).__name__}")
 
 
 class Blob(Value):

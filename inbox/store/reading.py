@@ -119,6 +119,7 @@ class ReadingVerbs(Calls):
         Raises:
             LeaseLost: the lease lapsed or passed on; nothing was written.
         """
+        failpoints.hit("store.pages.before")
         answer = self._call(
             "inbox_keep_pages",
             p_job_id=lease.job_id,

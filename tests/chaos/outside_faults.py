@@ -14,12 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 import psutil
+from processes import send
 
 from chaos.checks import check, expect_whole
 from chaos.rig import Rig, wait_for
@@ -51,7 +52,7 @@ def kill_parser(rig: Rig) -> None:
     for number in range(4):
         family = _readers(workers, parent=number % 2 == 1)
         if family:
-            family[0].kill()
+            send(family[:1])
             rig.figures.injected += 1
         finished = rig.finished_files()
         wait_for(lambda count=finished: rig.finished_files() > count, 30)  # type: ignore[misc]
@@ -70,8 +71,9 @@ def _readers(workers: list[subprocess.Popen[bytes]], *, parent: bool) -> list[ps
     def look() -> bool:
         for worker in workers:
             for zygote in psutil.Process(worker.pid).children():
-                if zygote.children():
-                    found.extend([zygote] if parent else zygote.children())
+                with suppress(psutil.NoSuchProcess):
+                    if readers := zygote.children():
+                        found.extend([zygote] if parent else readers)
         return bool(found)
 
     wait_for(look, 40, every=0.01)
@@ -186,8 +188,7 @@ def no_space(rig: Rig) -> None:
         rig.submit(1)
         rig.drain()
         _fill(disk)
-        for zygote in psutil.Process(worker.pid).children():
-            zygote.kill()  # the next one needs a folder
+        send(psutil.Process(worker.pid).children())  # the next one needs a folder
         for folder in scratch.iterdir():
             shutil.rmtree(folder)
         _fill(disk)

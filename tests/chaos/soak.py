@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import psutil
+from processes import send
 
 from chaos.checks import check, expect_whole
 from chaos.outside_faults import make_old
@@ -49,8 +50,7 @@ class Soak:
             self.workers[number].wait(20)
             self.workers[number] = self.rig.worker()
         elif what == "reader":
-            for zygote in psutil.Process(self.workers[0].pid).children():
-                zygote.kill()
+            send(psutil.Process(self.workers[0].pid).children())
         elif what == "api":
             self.api.kill()
             self.api.wait(20)

@@ -22,7 +22,7 @@ import yaml
 from dockerfile import build, steps
 from pydantic import AliasChoices
 
-from inbox.cli import app
+from inbox.cli import app, load
 from inbox.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
@@ -156,6 +156,7 @@ def test_a_compose_file_holds_together(path: Path) -> None:
     """What it names is there: services, volumes, commands, variables; nothing is open to all."""
     found = yaml.safe_load(path.read_text())
     services = found["services"]
+    load()
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     example = re.findall(r"^([A-Z_]+)=", (DEPLOYMENTS / "example.env").read_text(), re.MULTILINE)
     assert set(re.findall(r"\$\{([A-Z_]+)", path.read_text())) <= set(example)
@@ -191,6 +192,7 @@ def test_manifests_hold_together() -> None:
     assert kustomization["images"][0]["newTag"] == version("document-inbox")
     names = {(each["kind"], each["metadata"]["name"]) for each in resources()}
     labels = [pod["metadata"]["labels"] for pod in pods()]
+    load()
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     for pod in pods():
         for volume in pod["spec"]["volumes"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 from PIL import Image, ImageDraw, ImageFont
+from processes import children
 
 from inbox.extract import Reader
 from inbox.settings import Settings
@@ -26,19 +28,18 @@ def test_a_file_is_read_again_from_its_beginning(tmp_path: Path) -> None:
     picture.save(path)
     with Reader(Settings(_env_file=None)) as reader, ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reader.read, path)
-        zygote = parent_of_a_reader(30)
+        zygote = parent_of_a_reader(120)
         zygote.kill()
-        assert "this is line 7" in reading.result(60).text
+        assert "this is line 7" in reading.result(300).text
 
 
 def parent_of_a_reader(seconds: float) -> psutil.Process:
     """The process that forked one which is at work on the bytes of a file."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for parent in psutil.Process().children():
+        for parent in children(os.getpid(), ZYGOTE):
             with suppress(psutil.NoSuchProcess):
-                busy = any(child.cpu_times().user >= 0.1 for child in parent.children())
-                if busy and ZYGOTE in parent.cmdline():
+                if any(child.cpu_times().user >= 0.1 for child in parent.children()):
                     return parent
         time.sleep(0.01)
     raise AssertionError("nothing reads")

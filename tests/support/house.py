@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import processes
 import psutil
 import psycopg
 from environment import of_a_stack
@@ -71,14 +72,7 @@ class House:
 
     def children(self, word: str) -> list[psutil.Process]:
         """Processes below it that have this argument."""
-        found = []
-        for child in self.process.children(recursive=True):
-            try:
-                if word in child.cmdline():
-                    found.append(child)
-            except psutil.NoSuchProcess:
-                continue
-        return found
+        return processes.children(self.process.pid, word, all_below=True)
 
     def named(self, name: str) -> list[psutil.Process]:
         """Processes below it that have this name; a forked run's is `prefork-run`."""

@@ -16,6 +16,7 @@ import pytest
 
 from inbox import errors
 from inbox.cli.base import Exit, exit_code, printable
+from inbox.cli.commands import MODULES
 
 HEAVY = {
     "pandas", "unstructured", "langchain", "langchain_openai", "openai", "prefect", "fastapi",
@@ -36,6 +37,38 @@ def test_help_loads_no_large_library() -> None:
     )
     assert "submit" in done.stdout
     assert not HEAVY & set(done.stderr.split())
+
+
+def test_every_command_is_found_by_its_name() -> None:
+    """The table says of each command which module registers it, and names no other."""
+    code = (
+        "import sys, typer\nfrom inbox.cli import app, load\nload(sys.argv[1:])\n"
+        "print(*typer.main.get_command(app).commands)"
+    )
+
+    def loaded(*arguments: str) -> set[str]:
+        command = [sys.executable, "-c", code, *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return set(run.stdout.split())
+
+    assert loaded() == set(MODULES)
+    for module in set(MODULES.values()):
+        of_module = {name for name, each in MODULES.items() if each == module}
+        assert of_module <= loaded(min(of_module))
+
+
+def test_reading_one_file_needs_no_database_driver(tmp_path: Path) -> None:
+    """`inbox read` loads neither a driver nor a classifier."""
+    (tmp_path / "a.txt").write_text("Dear Ada")
+    code = (
+        "import sys\nfrom inbox.cli import main\n"
+        "try: main(['read', sys.argv[1]])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "Dear Ada" in done.stdout
+    assert not {"psycopg", "inbox.classify", "inbox.worker"} & set(done.stderr.split())
 
 
 def test_help_tells_the_exit_codes(run: Run) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docx
@@ -89,22 +91,42 @@ def test_a_locked_file_is_encrypted(reader: Reader, put: Callable[[bytes], Path]
 
 
 def test_limits_come_from_the_settings(
-    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image, saved: Callable[..., bytes]
+    put: Callable[[bytes], Path], pdf: Any, letter: Image.Image
 ) -> None:
-    """Pages and time are limited as the settings say; what was read in time is kept."""
+    """Pages and time are limited as the settings say."""
     data = pdf.page("one").page("two").bytes()
     with (
         Reader(Settings(_env_file=None, max_pages=1)) as strict,
         pytest.raises(errors.TooManyPages),
     ):
         strict.read(put(data))
-    scan = put(pdf.page(picture=letter).bytes())
-    with Reader(Settings(_env_file=None, file_timeout_seconds=0.05)) as hasty:
-        pages = hasty.read(scan).pages
-        assert [page.source for page in pages] == [TEXT, TEXT, PageSource.UNREADABLE]
-        scan.write_bytes(saved(letter, "PNG"))
-        with pytest.raises(errors.ReadTimeout):
-            hasty.read(scan)
+    with (
+        Reader(Settings(_env_file=None, file_timeout_seconds=1e-6)) as hasty,
+        pytest.raises(errors.ReadTimeout),
+    ):
+        hasty.read(put(pdf.page(picture=letter).bytes()))
+
+
+def test_what_was_read_in_time_is_kept(
+    reader: Reader,
+    put: Callable[[bytes], Path],
+    pdf: Any,
+    letter: Image.Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once the time of the file is up no other page is begun; those before are in the document."""
+    moved = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + moved[0])
+
+    def late(_done: int, _total: int) -> None:
+        moved[0] = 3600.0
+
+    monkeypatch.setattr("inbox.extract.fan.time", clock)
+    scan = put(pdf.page("one").page("two").page(picture=letter).bytes())
+    pages = reader.read(scan, on_page=late).pages
+    assert [page.source for page in pages] == [TEXT, TEXT, PageSource.UNREADABLE]
+    moved[0] = 0.0
+    assert reader.read(scan).pages[2].source is PageSource.OCR
 
 
 def test_a_missing_engine_is_a_configuration_error(

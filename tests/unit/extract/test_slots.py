@@ -83,5 +83,5 @@ def test_waiting_ends_when_a_slot_is_given_back(prefix: str) -> None:
         thread = threading.Thread(target=wait)
         thread.start()
         assert not got.is_set()
-    assert got.wait(10)
+    assert got.wait(120)
     thread.join()
