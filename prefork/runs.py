@@ -136,7 +136,11 @@ class Run:
 
     async def _fork(self, job: wire.Job) -> ForkedProcess:
         with outputs(stream=self._stream_output) as (stdout, stderr):
-            return await self._zygotes.fork(job, self._modules, stdout, stderr, watch=self._watch)
+            # Hooks have the folder of the run's code on their PYTHONPATH, another one each time;
+            # the warm process of the run serves for them too.
+            return await self._zygotes.fork(
+                job, self._modules, self._environment, stdout, stderr, watch=self._watch
+            )
 
 
 @contextmanager

@@ -276,16 +276,31 @@ class Zygotes:
         self._told: set[Zygote] = set()
 
     async def fork(
-        self, job: wire.Job, modules: Iterable[str], stdout: int, stderr: int, *, watch: bool
+        self,
+        job: wire.Job,
+        modules: Iterable[str],
+        environment: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        *,
+        watch: bool,
     ) -> ForkedProcess:
-        """Fork a process for a job from a warm process that fits it.
+        """Fork a process for a job from a warm process that was started for such variables.
+
+        Args:
+            job: what the process is to do.
+            modules: what the warm process is to have imported.
+            environment: what the warm process is chosen by; the job may have more variables.
+            stdout: descriptor for the output.
+            stderr: descriptor for the errors.
+            watch: whether changed code makes a fresh warm process.
 
         Raises:
             Gone: warm processes die again and again.
             OSError: there can be no more processes.
         """
         for _ in range(TRIES):
-            zygote = await self._warm(modules, job.environment, watch=watch)
+            zygote = await self._warm(modules, environment, watch=watch)
             try:
                 return await zygote.fork(job, stdout, stderr)
             except Stale:

@@ -6,14 +6,13 @@ it could not write, the lapse of the lease says.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import Flow, Task
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import TaskRunContext
 
-from tasks.launch import start_dispatch
+from tasks.launch import seconds_of, start_dispatch
 from tasks.runtime import error_of, inbox
 
 # A dispatch run that dies sooner than this would only die again.
@@ -43,7 +42,5 @@ def run_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) ->
 
 def dispatch_crashed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """The dispatch run's process died: start the next one before its schedule does."""
-    if flow_run.start_time and datetime.now(UTC) - flow_run.start_time > timedelta(
-        seconds=DISPATCH_SECONDS
-    ):
+    if seconds_of(flow_run.id) > DISPATCH_SECONDS:
         start_dispatch()

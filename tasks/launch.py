@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
@@ -91,6 +92,17 @@ class Launcher:
             name=f"job-{pending.job_id}",
             idempotency_key=f"{pending.job_id}:{pending.dispatch}",
         )
+
+
+def seconds_of(run_id: UUID) -> float:
+    """How long ago a run began, in seconds; 0 where it did not.
+
+    A hook of a run that was killed is given the run as it was before it began, so the server is
+    asked.
+    """
+    with get_client(sync_client=True) as client:
+        began = client.read_flow_run(run_id).start_time
+    return (datetime.now(UTC) - began).total_seconds() if began else 0.0
 
 
 def start_dispatch() -> None:

@@ -161,14 +161,16 @@ def start_sleeper(
 def test_a_killed_run_is_crashed_and_its_hook_runs(
     server: Any, worker: Process, pool: str, project: Path, marks: Path
 ) -> None:
-    """Kill -9 of a run: Crashed, and on_crashed is run by somebody else."""
-    run, pid, _ = start_sleeper(server, pool, project, marks, worker, seconds=60)
+    """Kill -9 of a run: Crashed, and on_crashed is run by another fork of the same process."""
+    run, pid, parent = start_sleeper(server, pool, project, marks, worker, seconds=60)
     os.killpg(pid, signal.SIGKILL)
     found = ended(server, run, worker).state
     assert found is not None
     assert found.is_crashed()
     assert "-9" in (found.message or "")
-    wait_until(marks.with_suffix(".crashed").exists, 20, lambda: worker.last_lines(60))
+    crashed = marks.with_suffix(".crashed")
+    wait_until(crashed.exists, 60, lambda: worker.last_lines(60))
+    assert int(crashed.read_text()) == parent
 
 
 def test_a_cancelled_run_stops_and_its_hook_runs(
@@ -208,7 +210,7 @@ def test_a_run_that_is_killed_after_its_warm_process_is_crashed(
     found = ended(server, run, worker).state
     assert found is not None
     assert found.is_crashed()
-    wait_until(marks.with_suffix(".crashed").exists, 20, lambda: worker.last_lines(60))
+    wait_until(marks.with_suffix(".crashed").exists, 60, lambda: worker.last_lines(60))
 
 
 def test_a_module_that_has_changed_is_used_as_it_is(
