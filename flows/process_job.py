@@ -90,7 +90,8 @@ class Steps:
             # when it is handed on.
             document.wait()
             file = self._reading.pop(document)
-            self._classifying += classify.map(unmapped(self._lease), [file], [document])
+            if document.state.is_completed():  # what failed is over, by its task's hook
+                self._classifying += classify.map(unmapped(self._lease), [file], [document])
         while len(self._classifying) > until:
             self._classifying.popleft().wait()
 
