@@ -41,6 +41,7 @@ def process_job(job_id: UUID) -> State[None]:
     lease = inbox().claim(job_id, UUID(str(flow_run.id)))
     if lease is None:
         return Completed(name="Skipped", message="The job is not waiting for a run.")
+    inbox().expect(lease)
     with inbox().hold(lease, cancelled=run_is_cancelling):
         work_on(lease)
         return end(lease)

@@ -79,6 +79,10 @@ class Worker(Opened):
             finally:
                 del self._holdings[lease.token]
 
+    def expect(self, lease: Lease) -> None:
+        """Have what reads ready by the time that the files of this job are to be read."""
+        self.reader.expect(file.name for file in lease.files)
+
     def _give_up(self, lease: Lease, *, cancelled: bool) -> None:
         if cancelled:
             self.store.cancel(lease.job_id)
@@ -280,6 +284,7 @@ class Worker(Opened):
         lease = self.claim()
         if lease is None:
             return None
+        self.expect(lease)
         with self.hold(lease):
             files: Sequence[File] = lease.files
             while files:

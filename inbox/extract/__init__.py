@@ -10,7 +10,7 @@ import base64
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -102,6 +102,11 @@ class Reader:
         self._office_limits = self._limits.model_copy(
             update={"processes": converts or self._limits.processes}
         )
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Have the processes ready by the time that files of these names are to be read."""
+        if not all(name.lower().endswith(_TEXT_NAMES) for name in names):
+            self._light.start()
 
     def read(
         self,

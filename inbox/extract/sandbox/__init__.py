@@ -154,7 +154,7 @@ class Sandbox:
     @property
     def without_network(self) -> tuple[str, ...]:
         """How the network is kept from the children; nothing where the system permits no way."""
-        return self._started().without_network
+        return self._started().without_network or ()
 
     def close(self) -> None:
         """Stop the zygote and all children; calls under way raise ReaderCrashed."""
@@ -175,16 +175,27 @@ class Sandbox:
         """Whether its zygote is there already."""
         return self._zygote is not None and self._zygote.usable()
 
+    def start(self) -> None:
+        """Have the zygote load its libraries meanwhile; whatever is wrong, the first call says."""
+        with self._lock, contextlib.suppress(errors.InboxError):
+            self._present()
+
     def _started(self) -> _Zygote:
         with self._lock:
-            if self._closed:
-                raise errors.ReaderCrashed("The reader is closed.")
-            if self._zygote is not None and not self._zygote.usable():
-                self._zygote.stop()
-                self._zygote = None
-            if self._zygote is None:
-                self._zygote = _Zygote(self._setup, self._environment)
-            return self._zygote
+            zygote = self._present()
+            zygote.await_start()
+            return zygote
+
+    def _present(self) -> _Zygote:
+        """The zygote, which may still be loading its libraries; the lock is held."""
+        if self._closed:
+            raise errors.ReaderCrashed("The reader is closed.")
+        if self._zygote is not None and not self._zygote.usable():
+            self._zygote.stop()
+            self._zygote = None
+        if self._zygote is None:
+            self._zygote = _Zygote(self._setup, self._environment)
+        return self._zygote
 
 
 class _Zygote:
@@ -215,6 +226,16 @@ class _Zygote:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C at the terminal is the worker's to handle
             )
+        self.without_network: tuple[str, ...] | None = None
+
+    def await_start(self) -> None:
+        """Wait until it has its libraries.
+
+        Raises:
+            ConfigurationError: it ended instead.
+        """
+        if self.without_network is not None:
+            return
         self._control.settimeout(_START_SECONDS)
         ready = wire.receive(self._control)
         if ready is None:
@@ -234,6 +255,8 @@ class _Zygote:
         self._control.close()
         if self._owner != os.getpid():
             return
+        if self.without_network is None:
+            self._kill()  # it would notice only after it has its libraries
         try:
             self._process.wait(_KILL_SECONDS)
         except subprocess.TimeoutExpired:

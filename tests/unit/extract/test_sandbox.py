@@ -34,6 +34,8 @@ from inbox.errors import CorruptFile
 warmed = []
 
 def warm(argument):
+    while "until" in argument and not os.path.exists(argument["until"]):
+        time.sleep(0.01)
     warmed.append(os.getpid())
 
 def task(data, argument):
@@ -366,6 +368,26 @@ def test_kill_nine_leaves_no_process(faults: Path, file: Path, tmp_path: Path, v
     finally:
         owner.kill()
         owner.wait()
+
+
+def test_a_process_may_be_started_ahead(faults: Path, file: Path, tmp_path: Path) -> None:
+    """Starting does not wait for the libraries; the first call does, and uses that process."""
+    until = tmp_path / "until"
+    with Sandbox("inbox_faults:task", "inbox_faults:warm", {"until": str(until)}, {}) as sandbox:
+        sandbox.start()
+        sandbox.start()
+        zygote = _newest_zygote(os.getpid())
+        until.touch()
+        assert run(sandbox, file, "echo")["warmed"] == [zygote.pid]
+
+
+def test_closing_does_not_wait_for_libraries(faults: Path, tmp_path: Path) -> None:
+    """A process that is still loading when it is no longer wanted ends nevertheless."""
+    never = {"until": str(tmp_path / "never")}
+    with Sandbox("inbox_faults:task", "inbox_faults:warm", never, {}) as sandbox:
+        sandbox.start()
+        zygote = _newest_zygote(os.getpid())
+    assert gone(zygote.pid)
 
 
 def test_a_call_starts_no_interpreter(sandbox: Sandbox, file: Path) -> None:
