@@ -37,6 +37,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 
 @pytest.fixture
+def server_(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A running server of this test's own, with a database `inbox`."""
+    with EmbeddedPostgres(tmp_path) as postgres:
+        postgres.ensure_database("inbox")
+        yield postgres
+
+
+@pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database of this test's own, with nothing in it."""
     yield from _database(postgres, "template1")
