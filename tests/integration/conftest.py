@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
+from queue_steps import Submit
 
 from inbox.embedded import EmbeddedPostgres
+from inbox.model import Blob, Order, Upload
 from inbox.settings import Settings
 from inbox.store import migrate
 from inbox.store.postgres import PostgresTransport
@@ -141,3 +143,20 @@ def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
             yield server.url(name)
         finally:
             connection.execute(sql.SQL("drop database {name} with (force)").format(**names))
+
+
+@pytest.fixture
+def submit(store: Store) -> Submit:
+    """Submits a job of some files; answers its id."""
+
+    def submit(files: int = 2, client_id: str = "local", max_attempts: int = 5) -> UUID:
+        job_id = uuid4()
+        uploads = [
+            Upload(name=f"{n}.txt", blob=Blob(key=f"{job_id}/{n}", sha256="0" * 64, size=9))
+            for n in range(1, files + 1)
+        ]
+        order = Order(uploads=tuple(uploads), client_id=client_id, max_attempts=max_attempts)
+        store.submit(job_id, order)
+        return job_id
+
+    return submit
