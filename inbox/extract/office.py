@@ -17,12 +17,10 @@ from inbox.extract import sentences
 FORBIDDEN = False
 
 _MODULES = {
-    "csv": "partition_csv",
     "docx": "partition_docx",
     "html": "partition_html",
     "md": "partition_md",
     "pptx": "partition_pptx",
-    "xlsx": "partition_xlsx",
 }
 # The library reads these when it is imported, and calls home or prints a notice without them.
 SILENCE = {

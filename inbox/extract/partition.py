@@ -1,4 +1,4 @@
-"""Office files, web pages, tables and Markdown, through the unstructured library."""
+"""Documents, slides, web pages and Markdown, through the unstructured library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import html
 import io
 import re
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 
 from inbox.errors import CorruptFile, InboxError
@@ -27,11 +26,11 @@ _TAG = re.compile(r"<[/!?a-z][^>]*>", re.IGNORECASE)
 
 
 def read(data: bytes, options: Options) -> tuple[Page, ...]:
-    """The pages of the document: sheets, slides, or whole.
+    """The pages of the document: slides, or whole.
 
     Raises:
         CorruptFile: the library cannot open it.
-        TooManyPages: it has more pages, sheets or slides than allowed.
+        TooManyPages: it has more pages or slides than allowed.
     """
     kind = sniff.media_type(data)
     say = office.markdown if options.shape == "markdown" else office.readable
@@ -76,18 +75,6 @@ def _text_boxes(data: bytes, known: str) -> str:
 
 def _pptx(data: bytes, say: Say) -> list[str]:
     return _by_page(_office("pptx", data, include_slide_notes=True), say)
-
-
-def _xlsx(data: bytes, say: Say) -> list[str]:
-    parts = _office("xlsx", data, infer_table_structure=True)
-    pages = []
-    for _, sheet in groupby(parts, key=lambda part: part.metadata.page_number):
-        group = list(sheet)
-        name = group[0].metadata.page_name or ""
-        pages.append(
-            f"# {name}\n\n{say(group)}" if say is office.markdown else f"{name}\n{say(group)}"
-        )
-    return pages
 
 
 def _by_page(parts: list[Any], say: Say) -> list[str]:
@@ -145,31 +132,20 @@ def _bare_words(markup: str) -> tuple[str, str]:
 def _markdown(data: bytes, say: Say) -> list[str]:
     if say is office.markdown:
         return [plain.decode(data)]
-    return [_by_library_or_as_is("md", data, say)]
-
-
-def _csv(data: bytes, say: Say) -> list[str]:
-    return [_by_library_or_as_is("csv", data, say)]
-
-
-def _by_library_or_as_is(kind: str, data: bytes, say: Say) -> str:
-    """Text that is readable as it stands, if the library fails on it or loses lines of it."""
     source = plain.decode(data)
     try:
-        said = say(office.elements(kind, source.encode("utf-8", "replace")))
+        said = say(office.elements("md", source.encode("utf-8", "replace")))
     except office.NotLoaded:
         raise
-    except Exception:  # noqa: BLE001 - ragged rows, text that only looks like Markdown
-        return source
+    except Exception:  # noqa: BLE001 - text that only looks like Markdown
+        return [source]
     kept = len(chars.letters(said)) >= _KEPT_SHARE * len(chars.letters(source))
-    return said if kept else source
+    return [said if kept else source]
 
 
 _READERS = {
     archive.DOCX: _docx,
     archive.PPTX: _pptx,
-    archive.XLSX: _xlsx,
     sniff.HTML: _html,
     sniff.MARKDOWN: _markdown,
-    sniff.CSV: _csv,
 }

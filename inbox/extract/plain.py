@@ -19,6 +19,7 @@ _TELLING = 48
 # Compressed or compiled bytes hold about a tenth of control characters, damaged text a few.
 _MAX_CONTROL_SHARE = 0.02
 _SAMPLE = 64 * 1024
+_HEAD_OF_CSV = 64 * 1024
 # Headers grow long: lists of recipients, signatures, a trace of every hop.
 _HEADERS = 256 * 1024
 
@@ -122,10 +123,11 @@ def looks_like_html(text: str) -> bool:
     return bool(_HTML.match(re.sub(r"\A(<!--.*?-->\s*)+", "", head, flags=re.DOTALL)))
 
 
-def looks_like_csv(text: str) -> bool:
-    """Whether the lines fall into the same number of short cells."""
-    lines = [line for line in text.splitlines()[:60] if line.strip()][:40]
-    return any(_falls_into_cells(lines, mark) for mark in (",", ";", "\t", "|"))
+def mark_of_csv(text: str) -> str | None:
+    """What parts the cells, where the lines fall into the same number of short ones."""
+    lines = [line for line in text[:_HEAD_OF_CSV].splitlines()[:60] if line.strip()][:40]
+    marks = (mark for mark in (",", ";", "\t", "|") if _falls_into_cells(lines, mark))
+    return next(marks, None)
 
 
 def _falls_into_cells(lines: list[str], mark: str) -> bool:

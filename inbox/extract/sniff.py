@@ -168,7 +168,7 @@ def _kind_of_text(data: bytes) -> str:
         return HTML
     if head.lstrip("\ufeff \t\r\n").startswith("<?xml"):
         markup.refuse_doctype(head[: markup.HEAD].encode("utf-8", "replace"))
-    if plain.looks_like_csv(head):
+    if plain.mark_of_csv(head) is not None:
         return CSV
     return MARKDOWN if plain.looks_like_markdown(head) else TEXT
 

@@ -6,13 +6,12 @@ import io
 from collections.abc import Callable
 
 import docx
-import openpyxl
 import pptx
 import pytest
 from docx.enum.text import WD_BREAK
 from PIL import Image
 
-from inbox.errors import CorruptFile, TooManyPages
+from inbox.errors import CorruptFile
 from inbox.extract import archive, partition, sniff
 from inbox.extract.options import Options
 from inbox.model import PageSource
@@ -94,27 +93,6 @@ def test_slides_are_pages() -> None:
     assert "Say thank you" in pages[2]
 
 
-def test_sheets_are_pages() -> None:
-    """A workbook has a page for each sheet, with its name and its rows."""
-    document = openpyxl.Workbook()
-    document.active.title = "Expenses"
-    for row in (("What", "How much"), ("Rent", 900), ("Heat", 120.5)):
-        document.active.append(row)
-    other = document.create_sheet("Income")
-    other.append(("Salary", 2500))
-    other.append(("Interest", 3))
-    data = stored(document)
-    assert sniff.media_type(data) == archive.XLSX
-    first, second = texts(data)
-    assert first.startswith("Expenses\n")
-    assert "Rent\t900" in first
-    assert "Heat\t120.5" in first
-    assert "Income" in second
-    assert "Salary\t2500" in second
-    with pytest.raises(TooManyPages):
-        partition.read(data, Options(max_pages=1))
-
-
 def test_web_pages_lose_their_markup_not_their_words() -> None:
     """Title, paragraphs and tables of a web page are read; scripts are not."""
     data = (
@@ -134,27 +112,6 @@ def test_nested_markup_is_read() -> None:
     """Markup nested thousands of times gives its words."""
     data = b"<html><body>" + b"<div>" * 3000 + b"needle" + b"</div>" * 3000 + b"</body></html>"
     assert "needle" in texts(data)[0]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"name,amount\nrent,900\nheat,120\n", b"name;amount\nrent;900\nheat;120\n"],
-)
-def test_csv_is_read_row_by_row(data: bytes) -> None:
-    """Each row of a table is a line."""
-    (text,) = texts(data)
-    lines = text.splitlines()
-    assert len(lines) == 3
-    assert "rent" in lines[1]
-    assert "900" in lines[1]
-
-
-def test_ragged_csv_is_read() -> None:
-    """Rows of different lengths do not fail the file."""
-    data = b"a,b,c\n" + b"1,2,3\n" * 20 + b"4,5,6,7,8\nlast,,\n"
-    (text,) = texts(data)
-    assert "last" in text
-    assert "8" in text
 
 
 def test_markdown_is_read() -> None:
