@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
+.PHONY: pictures test-docs chaos soak mutants bench-claim bench-classify help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ load: install ## fifty clients at once on one API; prints latencies, errors and 
 
 bench-claim: install ## how fast jobs are claimed, also beside a million finished ones
 	@$(BIN)/python bench/claim.py
+
+bench-classify: install ## the lexicon beside trained classifiers and a sentence encoder; CORPUS=folder for more files
+	@$(BIN)/python bench/classify.py $(if $(CORPUS),--corpus $(CORPUS))
 
 bench-read: install ## reading compared with tesseract, OCRmyPDF and unstructured; CORPUS=folder for more files
 	@$(BIN)/python bench/read.py $(if $(CORPUS),--corpus $(CORPUS))
