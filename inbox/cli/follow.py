@@ -103,11 +103,16 @@ def live() -> Iterator[View]:
                 completed=job.progress,
                 description=job.status.value,
                 files=f"{job.processed_files}/{job.total_files} files",
-                left=time_left(job),
+                left=remark(job),
             )
 
     with progress:
         yield Bar()
+
+
+def remark(job: Job) -> str:
+    """Why the job does not move, or how long it may still take."""
+    return time_left(job) if job.stuck is None else job.stuck.message
 
 
 def time_left(job: Job) -> str:
@@ -126,6 +131,8 @@ class _Lines:
     def update(self, job: Job) -> None:
         files = f"{job.processed_files}/{job.total_files} files"
         line = f"{job.status.value} {job.progress} % {files}"
+        if job.stuck is not None:
+            line += f" ({job.stuck.message})"
         if line != self._last:
             note(line)
             self._last = line

@@ -110,6 +110,7 @@ class Job(Row):
         estimated_seconds_left: by how fast it went so far; None where that is not known.
         result: per-file results; None until a file is over or some of its pages are done.
         error: why the job failed or was cancelled.
+        stuck: why the job does not move, and what to do; None while it does.
         expires_at: when the job and its results are forgotten; None where that is not foreseen.
     """
 
@@ -127,6 +128,7 @@ class Job(Row):
     attempt: int = 0
     cancel_requested: bool = False
     options: JobOptions = JobOptions()
+    stuck: Problem | None = None
     result: JobResult | None = None
     error: Problem | None = None
 

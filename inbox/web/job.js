@@ -6,6 +6,7 @@ import { showFile } from "./file.js";
 import { sent } from "./jobs.js";
 
 const REFRESH_MS = 400;
+const QUIET_MS = 15000;
 const FORMATS = [["xlsx", "Excel"], ["csv", "CSV"], ["jsonl", "JSON Lines"], ["parquet", "Parquet"]];
 const WORDS = {
   pending: "Waiting for a worker", processing: "Working", completed: "Completed",
@@ -78,9 +79,11 @@ function newView(id, facts) {
 /** Listen to the job's events; what they say is read anew, a few times a second at most. */
 function keepUpToDate(view, signal) {
   let waiting = false;
+  let read = Date.now();
   const refresh = async () => {
     waiting = false;
     if (signal.aborted) return;
+    read = Date.now();
     try {
       const before = view.job.processed_files;
       view.job = await api.job(view.id);
@@ -94,7 +97,12 @@ function keepUpToDate(view, signal) {
     if (!waiting) setTimeout(refresh, REFRESH_MS);
     waiting = true;
   };
-  const clock = setInterval(() => (signal.aborted || over(view.job) ? clearInterval(clock) : fillHead(view)), 1000);
+  const clock = setInterval(() => {
+    if (signal.aborted || over(view.job)) return clearInterval(clock);
+    fillHead(view);
+    // A job that does not move has no events; it says why when it is read.
+    if (Date.now() - read > QUIET_MS) soon();
+  }, 1000);
   const seen = (kind, data) => {
     if (kind === "pages") view.pages.set(data.number, data);
     soon();
@@ -142,6 +150,7 @@ function fillHead(view) {
     h("progress", { max: 100, value: job.progress, "aria-label": "Progress of the job" }),
     h("p", { class: "line" }, line.join(" · ")),
     job.error ? h("p", { class: "notice bad" }, job.error.message) : null,
+    job.stuck ? h("p", { class: "notice bad", role: "status" }, `This job does not move. ${job.stuck.message}`) : null,
     over(job) && !review && results.some((file) => file.corrected_label) ? h("p", { class: "notice good" }, "Nothing is left to review.") : null,
     h("div", { class: "buttons" },
       review ? h("a", { class: "button main", href: `#/job/${view.id}/${results.find(waitsForReview).file_id}`, onclick: () => { view.show = "review"; } }, `Review ${plural(review, "file")}`) : null,

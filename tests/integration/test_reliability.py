@@ -21,7 +21,7 @@ from inbox.errors import (
     JobNotOver,
     SubmissionInFlight,
 )
-from inbox.model import Blob, JobStatus, ReservationState, Upload
+from inbox.model import Blob, JobStatus, Problem, ReservationState, Upload
 from inbox.service import Inbox
 from inbox.settings import Settings
 
@@ -257,3 +257,6 @@ def test_stuck_jobs_say_why(inbox: Inbox, send: Send, database_url: str) -> None
     }
     assert fine not in found
     assert all(stuck.next_step for stuck in found.values())
+    for job_id, stuck in found.items():
+        assert inbox.get(job_id).stuck == Problem(code=stuck.why, message=stuck.next_step)
+    assert inbox.get(fine).stuck is None
