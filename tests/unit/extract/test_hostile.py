@@ -15,6 +15,7 @@ from PIL import Image
 
 from inbox import errors
 from inbox.extract import Reader, archive, sniff
+from inbox.settings import Settings
 
 
 def test_a_gigabyte_of_zeros_in_an_office_file_is_a_bomb(
@@ -54,6 +55,19 @@ def test_ten_thousand_pages_are_too_many(reader: Reader, put: Callable[[bytes], 
     """A PDF with more pages than allowed is refused before any is read."""
     with pytest.raises(errors.TooManyPages):
         reader.read(put(many_pages(10_000)))
+
+
+def test_a_text_that_takes_for_ever_is_given_up(
+    put: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs no OCR has its own bound of processor time, far under that of a whole file."""
+    monkeypatch.setattr("inbox.extract._PLAN_CPU_SECONDS", 1)
+    opened = b"# Title\n\n" + b"[" * 50_000 + b"x" + b"](http://example.org)" * 50_000
+    with (
+        Reader(Settings(_env_file=None, file_timeout_seconds=900)) as reader,
+        pytest.raises(errors.ReadTimeout, match="processor"),
+    ):
+        reader.read(put(opened))
 
 
 @pytest.mark.parametrize(
