@@ -56,6 +56,10 @@ def _whole(text: str, words: Sequence[str]) -> dict[str, float]:
 def _correspondence(text: str) -> dict[str, float]:
     top = text[:1600]
     headers = {header.lower() for header in patterns.HEADER.findall(top)}
+    # Typewriters and OCR leave out colons; two lines that begin so may be chance, three are not.
+    bare = {header.lower() for header in patterns.BARE_HEADER.findall(top)}
+    if len(bare | headers) >= _HEADERS_OF_A_MEMO:
+        headers |= bare
     has_address = "@" in top
     said = len(headers) + 0.7 * has_address
     is_memo = len(headers) >= _HEADERS_OF_A_MEMO and not (
@@ -66,6 +70,7 @@ def _correspondence(text: str) -> dict[str, float]:
         "memo_head": float(is_memo),
         "salutation": float(bool(patterns.SALUTATION.search(text[:3500]))),
         "closing": float(bool(patterns.CLOSING.search(text))),
+        "typist": float(bool(patterns.TYPIST.search(text))),
         "letter_date": float(bool(patterns.LETTER_DATE.search(text[:900]))),
     }
 

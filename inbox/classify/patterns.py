@@ -132,6 +132,12 @@ HEADER = re.compile(
     r"\s{0,8}[:;]",
     _ANY_CASE,
 )
+BARE_HEADER = re.compile(
+    r"^\W{0,3}(to|from|date|subject|von|an|datum|betreff|de|objet)[ \t.]{1,8}(?=[A-Z0-9])",
+    re.MULTILINE | re.IGNORECASE,
+)
+# The initials of who dictated and who typed: WC:mlb, JKW/ph.
+TYPIST = re.compile(r"^\W{0,2}[A-Z]{2,4} ?[:/] ?[a-z]{2,3}\W{0,2}$", re.MULTILINE)
 MONEY = re.compile(_AMOUNT + r"|[$€£]\s?\d")
 CLOCK = re.compile(r"\b[012]?\d:[0-5]\d(?::[0-5]\d)?\b")
 CONTACT = re.compile(
