@@ -30,6 +30,32 @@ def resume() -> Sheet:
         "drawing.",
     )
     y = _heading(sheet, y + 12, "Work experience")
+    y = _experience(sheet, y)
+    y = _heading(sheet, y + 8, "Education")
+    for title, dates in (
+        ("MSc Structural Engineering, University of Leeds, with distinction", "2015 - 2016"),
+        ("BSc Civil Engineering, University of Nairobi, first class", "2011 - 2015"),
+    ):
+        sheet.text(LEFT, y, title)
+        sheet.right(RIGHT, y, dates)
+        y += 15
+    y = _heading(sheet, y + 10, "Skills")
+    y = sheet.lines(
+        LEFT,
+        y,
+        [
+            "Software: finite element analysis, Python, parametric modelling, CAD",
+            "Languages: English and Swahili (native), Norwegian (fluent), French (basic)",
+            "Certifications: Chartered Engineer; rope access level 2; driving licence",
+        ],
+    )
+    y = _heading(sheet, y + 10, "Interests")
+    y = sheet.lines(LEFT, y, ["Sea kayaking, choir, volunteering as a mathematics tutor"])
+    sheet.text(LEFT, y + 14, "References available on request.", Font.SERIF_ITALIC, size=11)
+    return sheet
+
+
+def _experience(sheet: Sheet, y: float) -> float:
     for title, dates, points in (
         (
             "Senior structural engineer, Fjellbru AS, Bergen",
@@ -61,28 +87,7 @@ def resume() -> Sheet:
             sheet.text(LEFT + 8, y, "•", Font.SANS, size=10)
             y = sheet.paragraph(LEFT + 20, y, RIGHT - LEFT - 20, point)
         y += 6
-    y = _heading(sheet, y + 8, "Education")
-    for title, dates in (
-        ("MSc Structural Engineering, University of Leeds, with distinction", "2015 - 2016"),
-        ("BSc Civil Engineering, University of Nairobi, first class", "2011 - 2015"),
-    ):
-        sheet.text(LEFT, y, title)
-        sheet.right(RIGHT, y, dates)
-        y += 15
-    y = _heading(sheet, y + 10, "Skills")
-    y = sheet.lines(
-        LEFT,
-        y,
-        [
-            "Software: finite element analysis, Python, parametric modelling, CAD",
-            "Languages: English and Swahili (native), Norwegian (fluent), French (basic)",
-            "Certifications: Chartered Engineer; rope access level 2; driving licence",
-        ],
-    )
-    y = _heading(sheet, y + 10, "Interests")
-    y = sheet.lines(LEFT, y, ["Sea kayaking, choir, volunteering as a mathematics tutor"])
-    sheet.text(LEFT, y + 14, "References available on request.", Font.SERIF_ITALIC, size=11)
-    return sheet
+    return y
 
 
 def _heading(sheet: Sheet, y: float, text: str) -> float:
@@ -131,6 +136,11 @@ def form() -> Sheet:
     )
     sheet.rule(LEFT + 112, y - 12, RIGHT)
     y += 12
+    _declaration(sheet, y)
+    return sheet
+
+
+def _declaration(sheet: Sheet, y: float) -> None:
     sheet.text(LEFT, y, "4. Declaration", Font.SANS_BOLD, size=11)
     y = sheet.paragraph(
         LEFT,
@@ -161,7 +171,6 @@ def form() -> Sheet:
     sheet.text(
         LEFT + 8, y + 138, "Proof of address:  [ ] yes  [ ] no    Date: ____________", size=9.5
     )
-    return sheet
 
 
 def _fields(
