@@ -44,6 +44,7 @@ ELSEWHERE = (
         r"PREFECT_\S*=\S+$",
         "an environment variable; tests/integration/test_production.py knows them",
     ),
+    (r"python -m deployments\.deploy$", "tests/e2e/test_prefect.py"),
     (r"(docker|kubectl|cp deployments/)", "no Docker here; tests/integration/test_production.py"),
     (r"supabase (link|db)", "needs an account; the migrations are applied by every test"),
     (r"DATABASE_URL='?postgresql://\S*…\S* inbox migrate", "tests/integration/test_cli.py"),
