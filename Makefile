@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: pictures test-docs chaos soak mutants bench-claim bench-classify help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load
+.PHONY: reference pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load bench-classify
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test-docs: install ## run every command of the README and the docs
 
 pictures: install ## draw the pictures of the README anew (needs Chromium)
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py 2>/dev/null
+
+reference: install ## write docs/api-reference.md anew from the OpenAPI description
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/api_reference.py
 
 test-live: install ## the tests that need a real Supabase project (SUPABASE_URL, SUPABASE_SECRET_KEY)
 	@$(BIN)/python -m pytest tests/live -m live

@@ -36,7 +36,7 @@ class Opened:
         failpoints.arm(settings.failpoints or "")
         url = address(settings)
         self.store: Store = self._closing.enter_context(
-            open_store(settings, url, connections=8, patience=patience)
+            open_store(settings, url, connections=8, patience=patience, checked=True)
         )
         self._heartbeats: Store = self._closing.enter_context(
             open_store(settings, url, connections=1, patience=settings.heartbeat_seconds)

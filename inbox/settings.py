@@ -105,7 +105,9 @@ class Settings(BaseSettings):
         gt=0,
         description="When a job that is over is forgotten, with its files; never if not set.",
     )
-    log_format: Literal["text", "json"] = Field("text", description="How the API writes its log.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the API and `inbox worker` write their logs."
+    )
     traces: bool = Field(
         default=False,
         description="Send OpenTelemetry traces where the OTEL_* variables say; needs the extra "

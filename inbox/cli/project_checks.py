@@ -54,14 +54,13 @@ def check_key(settings: Settings) -> Check:
 
 def check_migrations(settings: Settings) -> Check:
     """Whether the project has the tables and functions of this version."""
-    from inbox.store.migrate import migration_files
+    from inbox.store.schema import missing_migrations
 
     name = "supabase migrations"
     try:
-        applied = set(_health(settings).migrations)
+        missing = missing_migrations(_health(settings).migrations)
     except MigrationsMissing as error:
         return Check(name, ok=False, found=str(error), remedy=MIGRATE)
-    missing = [f for f in migration_files() if f.stem.partition("_")[0] not in applied]
     if missing:
         return Check(name, ok=False, found=f"{len(missing)} are missing", remedy=MIGRATE)
     return Check(name, ok=True, found="up to date")

@@ -64,7 +64,7 @@ def worker() -> None:
     """Register the deployments with the Prefect server of PREFECT_API_URL, then run a worker."""
     from inbox.up import run_worker
 
-    run_worker()
+    run_worker(settings())
 
 
 def demo_settings(home: Path) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from inbox.model.values import Fraction, Value
+from inbox.model.values import Fraction, Row, Value
 
 
 class PageSource(StrEnum):
@@ -18,7 +18,7 @@ class PageSource(StrEnum):
     UNREADABLE = "unreadable"  # something is on the page, and no engine could read it
 
 
-class Page(Value):
+class Page(Row):
     """One page as it was read.
 
     Attributes:

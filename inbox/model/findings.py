@@ -29,14 +29,14 @@ class Label(Value):
     )
 
 
-class Evidence(Value):
+class Evidence(Row):
     """A quote that stands verbatim on the page."""
 
     quote: str
     page: int
 
 
-class Alternative(Value):
+class Alternative(Row):
     """A label that was considered."""
 
     label: str
@@ -55,7 +55,7 @@ class FieldWanted(Value):
     kind: Literal["text", "date", "amount"] = "text"
 
 
-class FieldFound(Value):
+class FieldFound(Row):
     """A fact, and the quote that it stands in, on a page counted from 1."""
 
     name: str

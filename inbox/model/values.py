@@ -23,7 +23,7 @@ class Row(Value):
     model_config = ConfigDict(extra="ignore")
 
 
-class Problem(Value):
+class Problem(Row):
     """An error as the world sees it."""
 
     code: str
@@ -37,7 +37,7 @@ class Problem(Value):
         return cls(code="internal", message=f"unforeseen {type(error).__name__}")
 
 
-class Blob(Value):
+class Blob(Row):
     """Bytes in the blob store.
 
     Attributes:

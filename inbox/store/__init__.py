@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from inbox.settings import Settings
 from inbox.store.migrate import migrate, pending_migrations
+from inbox.store.schema import CheckedTransport
 from inbox.store.store import Store, Transport
 from inbox.store.wake import Nothing, Wake
 
 __all__ = ["Store", "Wake", "migrate", "open_store", "open_wake", "pending_migrations"]
 
 
-def open_store(settings: Settings, url: str | None, *, connections: int, patience: float) -> Store:
+def open_store(
+    settings: Settings,
+    url: str | None,
+    *,
+    connections: int,
+    patience: float,
+    checked: bool = False,
+) -> Store:
     """Open the rows.
 
     Args:
@@ -22,11 +30,15 @@ def open_store(settings: Settings, url: str | None, *, connections: int, patienc
         url: the Postgres to use; None for the Supabase project of the settings.
         connections: most connections to hold.
         patience: seconds to keep trying while the database does not answer.
+        checked: look before the first call whether the database is as new as this program.
 
     Raises:
         ConfigurationError: the settings name no usable Supabase project.
     """
-    return Store(_open_transport(settings, url, connections), settings.lease_seconds, patience)
+    transport = _open_transport(settings, url, connections)
+    if checked:
+        transport = CheckedTransport(transport)
+    return Store(transport, settings.lease_seconds, patience)
 
 
 def open_wake(settings: Settings, url: str | None) -> Wake:

@@ -23,7 +23,7 @@ class LabelVerbs(Calls):
         """
         listed = [dump_label(label) for label in labels]
         row = self._call("inbox_put_label_set", p_client_id=client_id, p_name=name, p_labels=listed)
-        return LabelSet.model_validate(row)
+        return LabelSet.model_validate(row, extra="ignore")
 
     def label_set(self, client_id: str, name: str) -> LabelSet:
         """One label set.
@@ -34,12 +34,12 @@ class LabelVerbs(Calls):
         row = self._call("inbox_label_set", p_client_id=client_id, p_name=name)
         if row is None:
             raise LabelSetNotFound("there is no label set of this name")
-        return LabelSet.model_validate(row)
+        return LabelSet.model_validate(row, extra="ignore")
 
     def label_sets(self, client_id: str) -> tuple[LabelSet, ...]:
         """Every label set of a client, by name."""
         rows = self._call("inbox_list_label_sets", p_client_id=client_id)
-        return tuple(LabelSet.model_validate(row) for row in rows)
+        return tuple(LabelSet.model_validate(row, extra="ignore") for row in rows)
 
     def delete_label_set(self, client_id: str, name: str) -> bool:
         """Forget a label set; whether there was one."""

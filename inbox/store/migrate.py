@@ -69,10 +69,15 @@ def migration_files() -> list[Path]:
     return sorted(folder.glob("*.sql"))
 
 
+def version_of(file: Path) -> str:
+    """The version of a migration, as the history has it: its name up to the first underscore."""
+    return file.stem.partition("_")[0]
+
+
 def _missing(connection: psycopg.Connection[Any]) -> Iterable[Path]:
     rows = connection.execute("select version from supabase_migrations.schema_migrations")
     applied = {version for (version,) in rows.fetchall()}
-    return [file for file in migration_files() if file.stem.partition("_")[0] not in applied]
+    return [file for file in migration_files() if version_of(file) not in applied]
 
 
 def _apply(connection: psycopg.Connection[Any], file: Path) -> None:

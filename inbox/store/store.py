@@ -166,7 +166,7 @@ class Store(InterfaceVerbs, LabelVerbs, ModelVerbs, ReadingVerbs):
             p_flow_run_id=flow_run_id,
         )
         failpoints.hit("store.claim.after")
-        return None if row is None else Lease.model_validate(row)
+        return None if row is None else Lease.model_validate(row, extra="ignore")
 
     def token_of_run(self, job_id: UUID, flow_run_id: UUID) -> int | None:
         """The token of the lease that this flow run holds."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from inbox.up.journal import Journal
-from inbox.up.stack import Stack, run_worker
+from inbox.up.stack import Stack, log_environment, run_worker
 
-__all__ = ["Journal", "Stack", "run_worker"]
+__all__ = ["Journal", "Stack", "log_environment", "run_worker"]

@@ -303,8 +303,18 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "prefect", "worker", "start", "--pool", "inbox"]
 
 
-def run_worker() -> None:
+def log_environment(settings: Settings) -> dict[str, str]:
+    """Variables by which Prefect's programs write their logs as the settings say."""
+    if settings.log_format == "text":
+        return {}
+    return {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
+
+
+def run_worker(settings: Settings) -> None:
     """Register the deployments, then become a worker; does not return.
+
+    Args:
+        settings: how its log and that of its runs are written.
 
     Raises:
         ConfigurationError: the deployments cannot be registered.
@@ -314,7 +324,8 @@ def run_worker() -> None:
             "the deployments cannot be registered; PREFECT_API_URL must name a Prefect server"
         )
     command = worker_command()
-    os.execv(command[0], command)  # noqa: S606 - our own program
+    environment = os.environ | log_environment(settings)
+    os.execve(command[0], command, environment)  # noqa: S606 - our own program
 
 
 def _free_port(host: str, wanted: int) -> int:

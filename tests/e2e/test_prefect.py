@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import yaml
 from environment import of_a_stack
 from house import wait_until
 
@@ -126,6 +128,33 @@ def test_a_scheduled_run_picks_up_a_row_and_a_manual_run_works_too(
     assert dispatches
     assert all(run["auto_scheduled"] for run in dispatches)
     assert {f"job-{by_hand}", f"job-{by_schedule}"} <= {run["name"] for run in runs}
+
+
+def test_a_pool_of_type_kubernetes_is_made_as_its_manifest_says(
+    environment: dict[str, str],
+) -> None:
+    """Also a second time; both deployments are on it, and the server has our job template."""
+    folder = CHECKOUT / "deployments" / "kubernetes-pool"
+    job = yaml.safe_load((folder / "register.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    (pool,), (register,) = pod["initContainers"], pod["containers"]
+    typed = [*pool["command"], *pool["args"]]
+    assert typed.pop(0) == "prefect"
+    assert register["command"] == ["python", "-P", "-m", "deployments.deploy"]
+    for _ in range(2):
+        prefect(environment, *(each.replace("/template", str(folder)) for each in typed))
+        prefect_deploys = [sys.executable, *register["command"][1:]]
+        subprocess.run(prefect_deploys, env=environment, cwd=CHECKOUT, check=True, timeout=120)
+    with httpx.Client(base_url=environment["PREFECT_API_URL"], trust_env=False) as client:
+        made = client.get("/work_pools/inbox").raise_for_status().json()
+        found = client.post("/deployments/filter", json={}).raise_for_status().json()
+    assert made["type"] == "kubernetes"
+    ours = json.loads((folder / "base-job-template.json").read_text())
+    assert made["base_job_template"] == ours
+    assert {each["name"]: each["work_pool_name"] for each in found} == {
+        "dispatch": "inbox",
+        "process-job": "inbox",
+    }
 
 
 def wait_for_job(environment: dict[str, str], job_id: str, worker: Process) -> None:

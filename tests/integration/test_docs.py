@@ -13,10 +13,12 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import typer.main
 from docs_commands import Command, blocks, commands, files_of
 from environment import without_ours
 from small_house import small_house
 
+from inbox.cli import app, load
 from inbox.cli.jobs import send
 from inbox.samples import write_samples
 from inbox.service import Inbox
@@ -44,6 +46,7 @@ ELSEWHERE = (
         r"PREFECT_\S*=\S+$",
         "an environment variable; tests/integration/test_production.py knows them",
     ),
+    (r"python -m deployments\.deploy$", "tests/e2e/test_prefect.py"),
     (r"(docker|kubectl|cp deployments/)", "no Docker here; tests/integration/test_production.py"),
     (r"supabase (link|db)", "needs an account; the migrations are applied by every test"),
     (r"DATABASE_URL='?postgresql://\S*…\S* inbox migrate", "tests/integration/test_cli.py"),
@@ -149,6 +152,9 @@ def test_every_command_works(document: Path, desk: Desk) -> None:
     """Typed in the order in which they stand, each ends well."""
     if shutil.which("curl") is None:
         pytest.skip("curl was not found")
+    for place, text in files_of(document):
+        if "/" not in place["file"]:  # others are those of the recipes
+            (desk.folder / place["file"]).write_text(text)
     # From the first key on everybody is asked for one.
     for command in sorted(typed(document), key=lambda each: "keys create" in each.text):
         desk.type(command)
@@ -174,6 +180,14 @@ def test_every_python_example_works(name: str, desk: Desk) -> None:
 def test_the_demo_works() -> None:
     """`make demo`, as the README begins."""
     subprocess.run(["make", "demo"], cwd=CHECKOUT, check=True, capture_output=True, timeout=900)
+
+
+def test_every_command_is_told_of() -> None:
+    """In docs/command-line.md."""
+    load()
+    told = (CHECKOUT / "docs/command-line.md").read_text()
+    names = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in names if f"`inbox {name}" not in told] == []
 
 
 def test_what_documents_point_at_is_there() -> None:

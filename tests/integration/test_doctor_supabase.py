@@ -58,12 +58,12 @@ def test_an_old_key_works_and_is_mentioned(project: LocalProject) -> None:
 def test_each_fault_has_its_line_and_its_remedy(
     project: LocalProject, project_url: str, damage: str, name: str, remedy: str
 ) -> None:
-    """One line is bad, and says what to do."""
+    """One line is bad, and says what to do; what stops at older tables says so, too."""
     with psycopg.connect(project_url, autocommit=True) as connection:
         connection.execute(damage.encode())
     lines = checked(project.settings())
     bad = {key for key, check in lines.items() if not check.ok}
-    assert bad - {"blobs"} == {name}
+    assert bad - {"blobs"} == ({name, "jobs"} if name == "migrations" else {name})
     assert remedy in lines[name].remedy
 
 
