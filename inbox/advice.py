@@ -9,7 +9,8 @@ REMEDIES: Mapping[str, str] = {
     "unsupported_type": "Save it as PDF or another of the formats that are read, and send it "
     "again.",
     "corrupt_file": "Open it in the program that made it, save it anew and send it again.",
-    "encrypted_file": "Send it again with its password, or without one.",
+    "encrypted_file": "Its password goes with it: on the page below “Labels of your own, locked "
+    "files”, on the command line as --password.",
     "empty_file": "The file holds nothing; look for the one that was meant.",
     "type_mismatch": "Its name claims another format than it is; rename it, or look for the "
     "right file.",

@@ -87,6 +87,7 @@ def database_url(settings: Settings) -> str:
     url = running_url(settings.data_dir, DATABASE)
     if url is None:
         raise ConfigurationError(
-            "no database: start one with `inbox up`, or set DATABASE_URL to a Postgres of yours"
+            "no database: start one with `inbox up` and run this in the same folder, or set "
+            "DATABASE_URL to a Postgres of yours"
         )
     return url

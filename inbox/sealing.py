@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from inbox.errors import ConfigurationError, InvalidRequest
+from inbox.errors import ConfigurationError, InvalidRequest, SecretKeyMissing
 from inbox.settings import Settings
 
 KEY_FILE = "secret.key"
@@ -87,14 +87,15 @@ def derived_keys(settings: Settings, purpose: bytes, *, make: bool) -> list[byte
         make: whether the embedded installation makes its secret where it has none yet.
 
     Raises:
-        ConfigurationError: there is no secret, or it cannot be read.
+        SecretKeyMissing: there is no secret.
+        ConfigurationError: it cannot be read.
     """
     if settings.secret_key is not None:
         said = [key.strip() for key in settings.secret_key.get_secret_value().split(",")]
     elif settings.database_url is None and not settings.uses_supabase:
         said = [_key_of_folder(settings.data_dir, make=make)]
     else:
-        raise ConfigurationError(
+        raise SecretKeyMissing(
             "passwords and links need a key: set INBOX_SECRET_KEY wherever jobs are taken "
             "in and worked on (openssl rand -hex 32 makes one)"
         )

@@ -30,7 +30,12 @@ class Said(Value):
     label: str | None = Field(
         description="One of the job's labels; null takes an earlier correction back."
     )
-    by: str = Field(min_length=1, max_length=200, description="Who says so.")
+    by: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        description="Who says so, without control characters.",
+    )
 
 
 @router.patch(

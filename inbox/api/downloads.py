@@ -17,6 +17,7 @@ from inbox.errors import (
     FileNotCompleted,
     FileNotFound,
     LinkExpired,
+    SecretKeyMissing,
     StoreUnavailable,
     UnsupportedOutput,
 )
@@ -26,7 +27,8 @@ from inbox.links import Link, link_of, token_of
 LINK_SECONDS = 300
 SUFFIXES: dict[Output, str] = {"text": "txt", "markdown": "md", "words": "json", "pdf": "pdf"}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-REFUSALS = responses(FileNotFound, FileNotCompleted, UnsupportedOutput, StoreUnavailable)
+REASONS = (FileNotFound, FileNotCompleted, UnsupportedOutput, StoreUnavailable)
+REFUSALS = responses(*REASONS)
 FILE_ANSWER = {
     "description": "The file, as an attachment.",
     "content": {media_type.partition(";")[0]: BINARY for media_type in MEDIA_TYPES.values()},
@@ -59,7 +61,7 @@ def download(
 
 @router.post(
     "/job/{job_id}/files/{file_id}/link",
-    responses=REFUSALS,
+    responses=responses(*REASONS, SecretKeyMissing),
     summary="A short-lived link to a file in another form",
 )
 def make_link(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,20 @@ from uvicorn.config import LOGGING_CONFIG
 
 from inbox.settings import Settings
 
+LINK = re.compile(r"(/download/)[^?]+")
 ACCESS_FIELDS = ("client", "method", "path", "http_version", "status")
+
+
+class WithoutLinks(logging.Filter):
+    """Keeps what opens a file without a key out of the log of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record pass, without the token of a download link."""
+        if isinstance(record.args, tuple) and len(record.args) == len(ACCESS_FIELDS):
+            where = ACCESS_FIELDS.index("path")
+            path = LINK.sub(r"\1***", str(record.args[where]))
+            record.args = (*record.args[:where], path, *record.args[where + 1 :])
+        return True
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,5 +59,7 @@ def log_config(settings: Settings) -> dict[str, Any]:
         config["formatters"] = {
             name: {"()": "inbox.api.logs.JsonFormatter"} for name in ("default", "access")
         }
+    config["filters"] = {"links": {"()": "inbox.api.logs.WithoutLinks"}}
+    config["loggers"]["uvicorn.access"]["filters"] = ["links"]
     config["loggers"]["inbox"] = {"handlers": ["default"], "level": "INFO", "propagate": True}
     return config

@@ -47,6 +47,7 @@ STATUSES: Mapping[type[InboxError], int] = {
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SecretKeyMissing: HTTPStatus.UNPROCESSABLE_ENTITY,
     InboxError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 TITLES = {
@@ -61,6 +62,8 @@ SENTENCES: Mapping[type[InboxError], str] = {
     errors.NoSpace: "There is no room left for documents on the server.",
     errors.MigrationsMissing: "The database is not set up for this version.",
     errors.ConfigurationError: "The service is not configured correctly.",
+    errors.SecretKeyMissing: "This service takes no passwords and makes no links: it has no "
+    "INBOX_SECRET_KEY.",
     InboxError: "Something went wrong on our side.",
 }
 log = logging.getLogger(__name__)

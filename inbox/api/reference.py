@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from html import escape
+from textwrap import dedent
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:60rem;margin:2rem auto;padding:0 1rem}
 code,pre{font-family:ui-monospace,monospace;font-size:.9em}
+code{overflow-wrap:anywhere}
+a{color:light-dark(#2450c4,#8fb0ff)}
 pre{overflow:auto;padding:.75rem;background:#8881;border-radius:.3rem}
 details{border:1px solid #8885;border-radius:.3rem;margin:.5rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}
@@ -59,8 +62,9 @@ def install(app: FastAPI) -> None:
 def page(described: dict[str, Any]) -> str:
     """The reference as HTML."""
     info = described["info"]
-    parts = [f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"]
-    parts.append(f"<pre>{escape(info.get('description', '').strip())}</pre>")
+    parts = ["<p><a href='/'>To the documents</a></p>"]
+    parts.append(f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>")
+    parts += _paragraphs(info.get("description", ""))
     parts.append("<p>For generators: <a href='/openapi.json'>openapi.json</a></p>")
     parts += _operations("Requests", described.get("paths", {}))
     parts += _operations("Webhooks: what is sent to you", described.get("webhooks", {}))
@@ -72,13 +76,22 @@ def page(described: dict[str, Any]) -> str:
     return _document(info["title"], "".join(parts))
 
 
+def _paragraphs(text: str) -> Iterator[str]:
+    """Text with blank lines between its paragraphs; what is indented is code."""
+    for block in text.strip("\n").split("\n\n"):
+        if block.startswith("    "):
+            yield f"<pre>{escape(dedent(block))}</pre>"
+        else:
+            yield f"<p>{escape(block)}</p>"
+
+
 def _operations(title: str, paths: dict[str, Any]) -> Iterator[str]:
     yield f"<h2>{title}</h2>"
     for path, operations in paths.items():
         for method, operation in operations.items():
             yield f"<details><summary><code>{method.upper()} {escape(path)}</code> "
             yield f"{escape(operation.get('summary', ''))}</summary>"
-            yield f"<p>{escape(operation.get('description', ''))}</p>"
+            yield from _paragraphs(operation.get("description", ""))
             yield from _parameters(operation.get("parameters", []))
             if "requestBody" in operation:
                 yield f"<h3>Body</h3>{_json(operation['requestBody'])}"
@@ -120,7 +133,7 @@ def _json(value: Any) -> str:
 def _document(title: str, body: str) -> str:
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}</title>"
-        "<meta name='viewport' content='width=device-width'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<style>{STYLE}</style></head><body>{body}</body></html>"
     )
 

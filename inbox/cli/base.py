@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 import typer
 from pydantic import ValidationError
 
-from inbox.cli.commands import load
+from inbox.cli.commands import MODULES, load
 from inbox.errors import (
     ConfigurationError,
     InboxError,
@@ -32,6 +32,7 @@ check failed; 2 the command or its input is wrong; 3 a service is away or not co
 
 
 PROGRAM = "inbox"
+DISTRIBUTION = "document-inbox"
 COMPLETE = "_INBOX_COMPLETE"  # set by a shell that asks how a command may go on
 
 
@@ -52,7 +53,18 @@ EXITS: tuple[tuple[type[InboxError], Exit], ...] = (
     (ConfigurationError, Exit.SERVICE),
 )
 
+
+class Listed(typer.core.TyperGroup):
+    """Lists its commands as people come upon them."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names of what is loaded."""
+        known = super().list_commands(ctx)
+        return [name for name in MODULES if name in known]
+
+
 app = typer.Typer(
+    cls=Listed,
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
@@ -62,8 +74,23 @@ app = typer.Typer(
 )
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version and stop, if that was asked for."""
+    if wanted:
+        from importlib.metadata import version
+
+        say(version(DISTRIBUTION))
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
     """Have commands by name, also where only one is loaded."""
 
 

@@ -5,33 +5,33 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 
-# A new command is hooked in here.
+# A new command is hooked in here; `inbox --help` lists them in this order.
 MODULES = {
-    "evaluate": "evaluate",
-    "watch-folder": "folder",
+    "up": "stack",
+    "demo": "stack",
     "submit": "jobs",
     "watch": "jobs",
+    "jobs": "jobs",
+    "export": "tables",
+    "watch-folder": "folder",
     "cancel": "jobs",
     "retry": "jobs",
     "delete": "jobs",
-    "sweep": "jobs",
-    "jobs": "jobs",
-    "keys": "keys",
-    "purge": "keys",
-    "labels": "labels",
     "correct": "labels",
+    "labels": "labels",
+    "read": "single",
+    "classify": "single",
+    "evaluate": "evaluate",
     "api": "server",
+    "worker": "stack",
+    "keys": "keys",
     "migrate": "server",
     "doctor": "server",
     "settings": "server",
-    "version": "server",
-    "read": "single",
-    "classify": "single",
-    "up": "stack",
-    "demo": "stack",
-    "worker": "stack",
-    "export": "tables",
+    "sweep": "jobs",
+    "purge": "keys",
     "completion": "tables",
+    "version": "server",
 }
 
 

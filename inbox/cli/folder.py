@@ -62,7 +62,10 @@ def watch_folder(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit what arrives in a folder, and move it to filed/LABEL with a .json of its result."""
+    """Submit what arrives in a folder, and file it by its label.
+
+    It moves to filed/LABEL, with what was found beside it as JSON.
+    """
     from inbox.classify import parse_labels
 
     chosen = parse_labels(labels) if labels else None

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from inbox.cli.base import Exit, note, say_json
 from inbox.cli.show import show_job
-from inbox.errors import StoreUnavailable
+from inbox.errors import JobNotFound, StoreUnavailable
 from inbox.model import Job, JobStatus
 from inbox.service import Inbox
 
@@ -49,6 +49,18 @@ def watch_job(inbox: Inbox, job_id: UUID, *, as_json: bool) -> Exit:
         note(f"\nstopped watching; the job goes on. Watch again: inbox watch {job_id}")
         return Exit.INTERRUPTED
     return Exit.OK if job.status is JobStatus.COMPLETED else Exit.FAILED
+
+
+def newest(inbox: Inbox) -> UUID:
+    """The id of the newest job.
+
+    Raises:
+        JobNotFound: there is no job.
+    """
+    found = inbox.list(limit=1)
+    if not found:
+        raise JobNotFound("there is no job")
+    return found[0].job_id
 
 
 def wait(inbox: Inbox, job_id: UUID, view: View | None = None) -> Job:

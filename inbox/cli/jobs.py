@@ -11,13 +11,12 @@ import typer
 
 from inbox.blobs import Blobs, blob_key
 from inbox.cli.base import AsJson, LabelsText, Passwords, app, note, say, say_json, settings
-from inbox.cli.follow import watch_job
+from inbox.cli.follow import newest, watch_job
 from inbox.cli.paths import found_files
 from inbox.cli.show import jobs_table, output, show_job
 from inbox.errors import (
     FileTooLarge,
     InvalidRequest,
-    JobNotFound,
     JobTooLarge,
     StoreUnavailable,
     TooManyFiles,
@@ -77,23 +76,18 @@ def submit(
 @app.command()
 def watch(
     job_id: Annotated[
-        UUID | None, typer.Argument(metavar="[JOB]", help="The job's id; the newest if not given.")
+        UUID | None, typer.Argument(metavar="JOB", help="The job's id; the newest if not given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a job live until it is over. Ctrl-C stops the watching, not the job."""
     with Inbox(settings()) as inbox:
-        if job_id is None:
-            newest = inbox.list(limit=1)
-            if not newest:
-                raise JobNotFound("there is no job")
-            job_id = newest[0].job_id
-        raise typer.Exit(watch_job(inbox, job_id, as_json=as_json))
+        raise typer.Exit(watch_job(inbox, job_id or newest(inbox), as_json=as_json))
 
 
 @app.command()
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
-    """Ask for a job to be cancelled; one that is over stays as it is."""
+    """Ask for a job to be cancelled. One that is over stays as it is."""
     with Inbox(settings()) as inbox:
         job = inbox.cancel(job_id)
     if as_json:
@@ -106,7 +100,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def retry(job_id: JobId, as_json: AsJson = False) -> None:
-    """Try the failed and cancelled files of a job that is over once more."""
+    """Try the failed and cancelled files of a job once more."""
     with Inbox(settings()) as inbox:
         job = inbox.retry(job_id)
     if as_json:
@@ -130,7 +124,7 @@ def delete(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def sweep(as_json: AsJson = False) -> None:
-    """Remove stored files that belong to no job; dispatch does so every hour."""
+    """Remove stored files that belong to no job. Dispatch does so every hour."""
     with Inbox(settings()) as inbox:
         removed = inbox.sweep()
     if as_json:

@@ -65,16 +65,20 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys.command()
 def revoke(
     key_id: Annotated[UUID, typer.Argument(metavar="KEY", help="The key's id, as listed.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Have a key be good for nothing from now on (within seconds, in an API that runs)."""
+    """End a key. An API that runs knows within five seconds."""
     with Inbox(settings()) as inbox:
         key = inbox.revoke_key(key_id)
-    say(f"{key.id} is revoked")
+    if as_json:
+        say_json(key.model_dump(mode="json"), indent=2)
+    else:
+        say(f"{key.id} is revoked")
 
 
 @app.command()
 def purge(as_json: AsJson = False) -> None:
-    """Forget the jobs that are older than INBOX_RETENTION_DAYS, with their files."""
+    """Forget jobs older than INBOX_RETENTION_DAYS. Dispatch does so every hour."""
     with Inbox(settings()) as inbox:
         removed = inbox.purge()
     if as_json:

@@ -32,6 +32,7 @@ def put(
             metavar="LABELS", help="A JSON file; or names with commas between them, or JSON."
         ),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Store a list of labels, in place of one that has the name."""
     from inbox.classify import parse_labels
@@ -39,7 +40,10 @@ def put(
     chosen = parse_labels(_text(labels))
     with Inbox(settings()) as inbox:
         stored = inbox.put_label_set(name, chosen)
-    say(f"{printable(stored.name)}: {len(stored.labels)} labels")
+    if as_json:
+        say_json({"name": stored.name, "labels": len(stored.labels)})
+    else:
+        say(f"{printable(stored.name)}: {len(stored.labels)} labels")
 
 
 @labels_app.command("list")
@@ -63,11 +67,14 @@ def show(name: SetName) -> None:
 
 
 @labels_app.command("delete")
-def delete(name: SetName) -> None:
-    """Forget a label set; jobs keep the labels that they were submitted with."""
+def delete(name: SetName, as_json: AsJson = False) -> None:
+    """Forget a label set. Jobs keep the labels that they were sent with."""
     with Inbox(settings()) as inbox:
         inbox.delete_label_set(name)
-    say(f"{printable(name)}: deleted")
+    if as_json:
+        say_json({"name": name, "deleted": True})
+    else:
+        say(f"{printable(name)}: deleted")
 
 
 @app.command()
@@ -82,7 +89,7 @@ def correct(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Correct or confirm the label of a file, or with no label take that back.
+    """Say what a file is. With no label, take back what was said.
 
     Who said so and when is kept.
     """

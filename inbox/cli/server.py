@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from inbox.cli.base import AsJson, Exit, app, note, say, say_json, settings
+from inbox.cli.base import DISTRIBUTION, AsJson, Exit, app, note, say, say_json, settings
 
 
 @app.command()
 def api() -> None:
-    """Run the HTTP API on INBOX_HOST and INBOX_PORT until it is told to stop."""
+    """Run the HTTP API on INBOX_HOST and INBOX_PORT."""
     from inbox.api import serve
 
     serve(settings())
@@ -20,7 +20,7 @@ def api() -> None:
 
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database up to date: DATABASE_URL, or the embedded one."""
+    """Bring DATABASE_URL, or the embedded database, up to date."""
     from inbox.embedded import EmbeddedPostgres, running_url
     from inbox.opened import DATABASE, database_url
     from inbox.store import migrate as apply
@@ -51,7 +51,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that everything needed is there and works; one line a check."""
+    """Check that everything needed is there and works."""
     from inbox.cli.checks import run_checks
 
     failed = False
@@ -82,7 +82,7 @@ def print_settings(as_json: AsJson = False) -> None:
 @app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    found = installed_version("document-inbox")
+    found = installed_version(DISTRIBUTION)
     if as_json:
         say_json({"version": found})
     else:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inbox.advice import remedy
 from inbox.cli.base import printable
 from inbox.model import FileResult, FileStatus, Job, JobSummary
 
@@ -32,6 +33,9 @@ def show_job(job: Job, console: Console | None = None) -> None:
     console = console or output()
     if job.result is not None:
         console.print(results_table(job.result.results))
+        failed = {one.error_code for one in job.result.results if one.error_code is not None}
+        for code in sorted(failed):
+            console.print(Text(f"{code}: {remedy(code)}", style="red"), soft_wrap=True)
     parts = [f"job {job.job_id}: {job.status.value}"]
     if job.result is not None:
         parts.append(f"{job.result.successful} of {job.total_files} files completed")
@@ -59,7 +63,7 @@ def results_table(results: Iterable[FileResult]) -> Table:
             str(result.number),
             Text(printable(result.filename)),
             Text(result.status.value, style=STYLES[result.status.value]),
-            Text(printable(result.label or "-")),
+            Text(printable(result.corrected_label or result.label or "-")),
             "" if result.confidence is None else f"{result.confidence:.2f}",
             "" if result.pages is None else str(result.pages),
             "" if not result.ocr_pages else str(result.ocr_pages),
@@ -88,6 +92,8 @@ def jobs_table(jobs: Iterable[JobSummary]) -> Table:
 def _remark(result: FileResult) -> Text:
     if result.status is FileStatus.FAILED:
         return Text(result.error_code or "failed", style="red")
+    if result.corrected_label is not None:
+        return Text("checked", style="green")
     if result.needs_review:
         reasons = ", ".join(result.review_reasons)
         return Text(printable(f"review: {reasons}" if reasons else "review"), style="yellow")

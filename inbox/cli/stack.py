@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @app.command()
 def up() -> None:
-    """Start Postgres, Prefect's server, a worker and the API here; Ctrl-C stops them all."""
+    """Start Postgres, Prefect, a worker and the API here. Ctrl-C stops them all."""
     from inbox.service import Inbox
     from inbox.up import Journal, Stack
 
@@ -51,7 +51,7 @@ def demo(
         typer.Option("--keep", help="Work in this folder and leave it; else a temporary one."),
     ] = None,
 ) -> None:
-    """Run one job over generated sample documents, from start to clean end."""
+    """Run one job over sample documents, from start to clean end."""
     from inbox.cli.demo import run_demo
 
     with stop_on_signal(), tempfile.TemporaryDirectory(prefix="inbox-demo-") as temporary:
@@ -61,7 +61,10 @@ def demo(
 
 @app.command()
 def worker() -> None:
-    """Register the deployments with the Prefect server of PREFECT_API_URL, then run a worker."""
+    """Register the deployments with Prefect, then run a worker.
+
+    The server is that of PREFECT_API_URL.
+    """
     from inbox.up import run_worker
 
     run_worker(settings())

@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 
 from inbox.cli.base import COMPLETE, PROGRAM, app, note, printable, settings
+from inbox.cli.follow import newest
 from inbox.errors import InvalidRequest
 from inbox.export import ExportFormat
 from inbox.export import export as as_table
@@ -27,7 +28,11 @@ class Shell(StrEnum):
 
 @app.command()
 def export(
-    jobs: Annotated[list[UUID], typer.Argument(metavar="JOB", help="The jobs' ids.")],
+    jobs: Annotated[
+        list[UUID] | None,
+        typer.Argument(metavar="JOB", help="The jobs' ids; the newest job if none is given."),
+    ] = None,
+    *,
     form: Annotated[
         ExportFormat | None,
         typer.Option("--format", help="How it is written; by the file's ending if not given."),
@@ -41,7 +46,8 @@ def export(
     if to is None and chosen in {ExportFormat.XLSX, ExportFormat.PARQUET} and sys.stdout.isatty():
         raise InvalidRequest("this format is not for the screen; name a file with -o")
     with Inbox(settings()) as inbox:
-        body = as_table([inbox.get(job_id) for job_id in jobs], chosen)
+        wanted = jobs or [newest(inbox)]
+        body = as_table([inbox.get(job_id) for job_id in wanted], chosen)
     if to is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(body)
@@ -59,9 +65,12 @@ def export(
 
 @app.command()
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="Whose.", show_choices=True)],
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
-    """Print what makes a shell complete commands: source <(inbox completion bash)."""
+    """Print what makes a shell complete commands.
+
+    For example: source <(inbox completion bash)
+    """
     from typer.completion import (  # type: ignore[attr-defined]
         completion_init,
         shell_complete,

@@ -62,7 +62,8 @@ InboxError
 │   ├── UrlRefused            url_refused
 │   └── KeyNotFound           key_not_found
 └── ConfigurationError        configuration
-    └── MigrationsMissing     migrations_missing
+    ├── MigrationsMissing     migrations_missing
+    └── SecretKeyMissing      secret_key_missing
 
 A message never holds document text, a file name or a key: Prefect stores messages.
 """
@@ -70,7 +71,7 @@ A message never holds document text, a file name or a key: Prefect stores messag
 from __future__ import annotations
 
 from inbox.errors.base import InboxError
-from inbox.errors.configuration import ConfigurationError, MigrationsMissing
+from inbox.errors.configuration import ConfigurationError, MigrationsMissing, SecretKeyMissing
 from inbox.errors.files import (
     BlobCorrupt,
     BlobMissing,
@@ -181,6 +182,7 @@ __all__ = [
     "ReaderCrashed",
     "RequestError",
     "ScopeMissing",
+    "SecretKeyMissing",
     "StopWork",
     "StoreUnavailable",
     "SubmissionInFlight",

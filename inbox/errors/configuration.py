@@ -15,3 +15,9 @@ class MigrationsMissing(ConfigurationError):
     """The database lacks the tables or functions of this version."""
 
     code = "migrations_missing"
+
+
+class SecretKeyMissing(ConfigurationError):
+    """Passwords of locked files and download links need a secret that is not set."""
+
+    code = "secret_key_missing"

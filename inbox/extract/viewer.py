@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +40,7 @@ _SHEET_INCHES = 11.7  # the long side of a sheet of paper
 _SAME_SHARE = 0.8
 _FEWEST_LETTERS = 30
 _MARGIN = 0.002
+_TALLEST = 1.6  # of the usual height of a word: ascenders and descenders together make 1.4
 _ENVIRONMENT = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -188,7 +190,7 @@ def _spelled(known: Sequence[tuple[str, Box]], wanted: str) -> list[Box]:
 def _lines(boxes: Iterable[Box]) -> list[Box]:
     """Boxes that stand on one line, joined."""
     joined: list[Box] = []
-    for left, top, right, bottom in boxes:
+    for left, top, right, bottom in _level(list(boxes)):
         if joined:
             before = joined[-1]
             middle = (top + bottom) / 2
@@ -202,6 +204,24 @@ def _lines(boxes: Iterable[Box]) -> list[Box]:
         (_on(a - _MARGIN), _on(b - _MARGIN), _on(c + _MARGIN), _on(d + _MARGIN))
         for a, b, c, d in joined
     ]
+
+
+def _level(boxes: list[Box]) -> list[Box]:
+    """The boxes, with those that reach into other lines cut to the height of a word beside them.
+
+    OCR now and then takes ink of the lines above and below for a part of a word.
+    """
+    usual = median(bottom - top for _, top, _, bottom in boxes)
+    sound = [box for box in boxes if box[3] - box[1] <= _TALLEST * usual]
+
+    def cut(box: Box) -> Box:
+        beside = [one for one in sound if box[1] <= (one[1] + one[3]) / 2 <= box[3]]
+        if box in sound or not beside:
+            return box
+        nearest = min(beside, key=lambda one: max(one[0] - box[2], box[0] - one[2]))
+        return (box[0], nearest[1], box[2], nearest[3])
+
+    return [cut(box) for box in boxes]
 
 
 def _on(share: float) -> float:

@@ -145,7 +145,7 @@ function open(state, file) {
   location.hash = `#/job/${state.view.id}/${file.file_id}`;
 }
 
-/** Say what the file is, then go to the next that waits for a person; null takes it back. */
+/** Say what the file is, and in the review go to the next that waits; null takes it back. */
 async function decide(state, label) {
   const { view, file } = state;
   try {
@@ -155,9 +155,10 @@ async function decide(state, label) {
     view.job = await api.job(view.id);
     say(label ? `${file.filename} is ${spoken(label)}` : `Taken back for ${file.filename}`);
     const waits = new Set(filesOf(view).filter(waitsForReview).map((one) => one.file_id));
-    const next = label && file.needs_review && after.find((one) => waits.has(one.file_id));
+    const reviewed = label && view.show === "review" && file.needs_review;
+    const next = reviewed && after.find((one) => waits.has(one.file_id));
     if (next) open(state, next);
-    else if (file.needs_review && !waits.size) location.hash = `#/job/${view.id}`;
+    else if (reviewed && !waits.size) location.hash = `#/job/${view.id}`;
     else await showFile(state.main, view, file.file_id);
   } catch (error) {
     fill(state.news, trouble(error));

@@ -60,7 +60,7 @@ export function chosen(view) {
 }
 
 function newView(id, facts) {
-  const view = { id, facts, job: null, show: "all", pages: new Map(), moved: Date.now() };
+  const view = { id, facts, job: null, show: "all", pages: new Map(), states: new Map(), moved: Date.now() };
   view.head = h("div", { class: "head" });
   view.tabs = h("div", { class: "tabs", role: "group", "aria-label": "Which files" });
   view.search = h("input", { type: "search", placeholder: "Find a name", "aria-label": "Find a name", oninput: () => fillTable(view) });
@@ -105,6 +105,7 @@ function keepUpToDate(view, signal) {
   }, 1000);
   const seen = (kind, data) => {
     if (kind === "pages") view.pages.set(data.number, data);
+    if (kind === "file") view.states.set(data.number, data.status);
     soon();
   };
   api.follow(view.id, signal, seen).then(refresh, (error) => {
@@ -207,7 +208,7 @@ function remove(view) {
 function fillTabs(view) {
   const results = filesOf(view);
   const kinds = [
-    ["all", "All", results.length], ["review", "To review", results.filter(waitsForReview).length],
+    ["all", "All", view.job.result ? results.length : view.job.total_files], ["review", "To review", results.filter(waitsForReview).length],
     ["completed", "Completed", results.filter((file) => file.status === "completed").length],
     ["failed", "Failed", results.filter((file) => file.status === "failed").length],
   ];
@@ -232,7 +233,7 @@ function fillTable(view) {
   const waiting = sent.get(view.id)?.names;
   if (!view.job.result && waiting) {
     fill(view.table, waiting.map((name, place) => h("tr", { class: "pending" },
-      cell("#", String(place + 1)), cell("File", name), cell("Label", h("span", { class: "state pending" }, "waiting")), cell("Confidence", ""), cell("Why", ""))));
+      cell("#", String(place + 1)), cell("File", name), cell("Label", working(view, place + 1, view.states.get(place + 1) ?? "pending")), cell("Confidence", ""), cell("Why", ""))));
   } else {
     fill(view.table, files.map((file) => fileRow(view, file)));
   }
@@ -262,11 +263,16 @@ function labelCell(view, file) {
     return [label ? spoken(label) : "no label", " ", mark].filter(Boolean);
   }
   if (file.status === "failed") return [h("span", { class: "state failed" }, "failed")];
-  const seen = view.pages.get(file.number);
+  return [working(view, file.number, file.status, file)];
+}
+
+/** How far a file is that is not over. */
+function working(view, number, status, file = {}) {
+  const seen = view.pages.get(number);
   const done = file.pages_done ?? seen?.pages_done;
   const total = file.pages_total ?? seen?.pages_total;
-  const pages = file.status === "processing" && total > 1 ? ` page ${Math.min(done + 1, total)} of ${total}` : "";
-  return [h("span", { class: `state ${file.status}` }, file.status === "processing" ? `reading${pages}` : file.status === "pending" ? "waiting" : file.status)];
+  const pages = status === "processing" && total > 1 ? ` page ${Math.min(done + 1, total)} of ${total}` : "";
+  return h("span", { class: `state ${status}` }, status === "processing" ? `reading${pages}` : status === "pending" ? "waiting" : status);
 }
 
 function remark(view, file) {

@@ -167,11 +167,13 @@ def test_traces_are_sent_by_setting(settings: Settings, monkeypatch: pytest.Monk
             traced = settings.model_copy(update={"traces": True})
             with running(traced) as server, client_of(server) as client:
                 assert client.get("/healthz").status_code == 200
+                assert client.get("/download/of-a-file").status_code == 410
         finally:
             collector.shutdown()
             thread.join()
     assert {path for path, _ in received} == {"/v1/traces"}
     assert any(b"GET /healthz" in body and b"document-inbox" in body for _, body in received)
+    assert not any(b"of-a-file" in body for _, body in received)
     assert not hasattr(create_app(settings).state, "traces")
 
 

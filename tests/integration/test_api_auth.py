@@ -237,33 +237,43 @@ def test_the_first_key_closes_the_door(
 def test_a_thousand_wrong_tokens_learn_nothing(
     closed: Settings, inbox: Inbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Random requests: one answer for all, whether what they ask for is there or not."""
+    """Every operation, at random: one answer, whether what it is about is there or not."""
     _, key = inbox.create_key("owner", "owner")
     dice = random.Random(7)
+    asked: set[tuple[str, str]] = set()
+    bodies: set[str] = set()
     with running(closed) as server, client_of(server) as client:
         job_id = submitted(client, key)
+        inbox.work()
+        before = client.get(f"/job/{job_id}", headers=bearer(key)).json()
+        (file,) = before["result"]["results"]
         webhook = {"url": "https://example.com/secret-path"}
         hook = client.post("/webhooks", json=webhook, headers=bearer(key)).json()
-        paths = [
-            *(f"/job/{each}{tail}" for each in (job_id, uuid4()) for tail in ("", "/events", "/x")),
-            *(f"/webhooks/{each}/messages" for each in (hook["id"], uuid4())),
-            "/jobs",
-            "/webhooks",
-            "/metrics",
+        there = {"job_id": job_id, "file_id": file["file_id"], "webhook_id": hook["id"]}
+        guarded = [
+            (method, path)
+            for path, operations in client.get("/openapi.json").json()["paths"].items()
+            for method, operation in operations.items()
+            if "security" in operation
         ]
-        bodies = set()
         for _ in range(1000):
-            path = dice.choice(paths)
+            method, path = dice.choice(guarded)
+            known = dice.random() < 0.5
+            values = {name: there[name] if known else str(uuid4()) for name in there}
+            place = path.format_map({"number": "1", "name": "a", "message_id": uuid4()} | values)
             headers = bearer(_wrong(dice, key)) | {"X-Client-Id": "owner"}
-            answer = client.get(path, headers=headers, params={"client_id": "owner"})
-            if path.endswith("/x"):
-                assert answer.status_code == 404
-                continue
-            assert answer.status_code == 401
+            answer = client.request(method, place, headers=headers, params={"client_id": "owner"})
+            assert answer.status_code == 401, f"{method} {place}"
             assert "etag" not in answer.headers
+            asked.add((method, path))
             bodies.add(answer.text)
+        assert asked == set(guarded)
         assert len(bodies) == 1, bodies
-        assert client.get(f"/job/{job_id}", headers=bearer(key)).status_code == 200
+        for _ in range(100):
+            assert client.get(f"/download/{_wrong(dice, key)}").status_code == 410
+        assert client.get(f"/job/{job_id}", headers=bearer(key)).json() == before
+        (left,) = client.get("/webhooks", headers=bearer(key)).json()["webhooks"]
+        assert left["id"] == hook["id"]
     out = "".join(capfd.readouterr())
     assert key not in out
     assert hook["secret"] not in out

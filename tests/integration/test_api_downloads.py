@@ -62,9 +62,12 @@ def test_a_file_is_had_as_text_markdown_and_words(
 
 
 def test_a_link_opens_the_file_until_it_expires(
-    client: httpx.Client, done: tuple[UUID, UUID], closed: Settings
+    client: httpx.Client,
+    done: tuple[UUID, UUID],
+    closed: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever has it; not one that was tampered with, nor an old one."""
+    """Whoever has it; not one that was tampered with, nor an old one. No log holds it."""
     made = client.post(f"/job/{done[0]}/files/{done[1]}/link").json()
     assert "12.00 EUR" in client.get(made["url"]).text
     head, _, token = made["url"].rpartition("/")
@@ -73,6 +76,8 @@ def test_a_link_opens_the_file_until_it_expires(
     for bad in (other, old, token[:-8], "x"):
         answer = client.get(f"{head}/{bad}")
         assert (answer.status_code, answer.json()["code"]) == (410, "link_expired")
+    assert '"GET /download/*** HTTP/1.1" 200' in caplog.text
+    assert token[:40] not in caplog.text
 
 
 def test_a_link_is_made_for_files_that_are_there(
@@ -81,3 +86,21 @@ def test_a_link_is_made_for_files_that_are_there(
     """An unknown file has none."""
     answer = client.post(f"/job/{done[0]}/files/{uuid4()}/link")
     assert (answer.status_code, answer.json()["code"]) == (404, "file_not_found")
+
+
+def test_what_needs_a_secret_is_refused_where_there_is_none(
+    settings: Settings, inbox: Inbox
+) -> None:
+    """Links, and passwords: the request is what cannot be, and nothing is left of it."""
+    with running(settings) as server, client_of(server) as client:
+        files = {"files": ("a.txt", TEXT)}
+        job = client.post("/classify-documents-async", files=files).json()
+        inbox.work()
+        (result,) = client.get(job["status_endpoint"]).json()["result"]["results"]
+        link = client.post(f"{job['status_endpoint']}/files/{result['file_id']}/link")
+        locked = client.post("/classify-documents-async", files=files, data={"passwords": "open"})
+    for refused in (link, locked):
+        assert (refused.status_code, refused.json()["code"]) == (422, "secret_key_missing")
+        assert "INBOX_SECRET_KEY" in refused.json()["detail"]
+    assert [str(one.job_id) for one in inbox.list()] == [job["job_id"]]
+    assert [path.name for path in settings.blobs_folder.iterdir()] == [job["job_id"]]

@@ -89,6 +89,7 @@ def test_results_are_exported(run: Run, inbox: Inbox, tmp_path: Path) -> None:
     assert len(pd.read_excel(tmp_path / "out.xlsx")) == 3
     lines = run("export", second, "--format", "jsonl").out.splitlines()
     assert json.loads(lines[0])["filename"] == "c.txt"
+    assert run("export", "--format", "jsonl").out.splitlines() == lines  # the newest job
 
 
 def test_what_cannot_be_exported_is_said(run: Run, inbox: Inbox, tmp_path: Path) -> None:
@@ -99,6 +100,27 @@ def test_what_cannot_be_exported_is_said(run: Run, inbox: Inbox, tmp_path: Path)
     assert (answer.code, "csv, xlsx, parquet, jsonl" in answer.err) == (2, True)
     assert run("export", job_id, "-o", "no/where.csv").code == 2
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_what_a_person_said_is_shown(run: Run, inbox: Inbox, tmp_path: Path) -> None:
+    """A corrected label stands in the table instead of the program's, and is not doubtful."""
+    job_id = done(inbox, tmp_path / "in", a=ODD)
+    assert "review" in run("watch", job_id).out
+    said = run("correct", job_id, "1", "memo").out
+    assert "memo" in said
+    assert "checked" in said
+    assert "review:" not in said
+
+
+def test_what_to_do_about_failed_files_is_said(run: Run, inbox: Inbox, tmp_path: Path) -> None:
+    """Once for each kind of failure, below the table."""
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_bytes(b"%PDF-1.7\nnothing of the kind")
+    job = send(inbox, [tmp_path / "a.pdf", tmp_path / "b.pdf"])
+    inbox.work()
+    answer = run("watch", job.job_id)
+    assert answer.code == 1
+    assert answer.out.count("corrupt_file: Open it in the program that made it") == 1
 
 
 def test_a_document_on_standard_input_is_submitted(
@@ -138,6 +160,16 @@ def test_every_command_speaks_json(run: Run, command: str) -> None:
     answer = run(command, "--json")
     assert answer.code == 0
     json.loads(answer.out)
+
+
+def test_labels_and_keys_speak_json(run: Run) -> None:
+    """Making, listing and ending them."""
+    assert json.loads(run("labels", "put", "mine", "a,b", "--json").out)["labels"] == 2
+    assert json.loads(run("labels", "list", "--json").out)[0]["name"] == "mine"
+    assert json.loads(run("labels", "delete", "mine", "--json").out)["deleted"] is True
+    key = json.loads(run("keys", "create", "one", "--json").out)
+    ended = json.loads(run("keys", "revoke", key["id"], "--json").out)
+    assert (ended["id"], ended["revoked_at"] is None) == (key["id"], False)
 
 
 def test_a_shell_completes_commands(run: Run) -> None:

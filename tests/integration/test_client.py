@@ -136,10 +136,12 @@ def test_a_client_of_the_predecessor_works_unchanged(url: str, inbox: Inbox) -> 
     posted = httpx.post(f"{url}/classify-documents-async", files=parts)
     assert posted.status_code == 202
     first = posted.json()
-    assert first["status"] == "pending"
-    assert {"job_id", "message", "total_files", "status_endpoint", "estimated_time_seconds"} <= set(
-        first
-    )
+    assert set(first) == {
+        *("job_id", "status", "message", "total_files"),
+        *("status_endpoint", "estimated_time_seconds"),
+    }
+    assert (first["status"], first["total_files"]) == ("pending", 2)
+    assert first["status_endpoint"] == f"/job/{first['job_id']}"
     working = threading.Thread(target=inbox.work)
     working.start()
     deadline = time.monotonic() + 60
@@ -157,4 +159,6 @@ def test_a_client_of_the_predecessor_works_unchanged(url: str, inbox: Inbox) -> 
     assert (result["total_files"], result["successful"], result["failed"]) == (2, 2, 0)
     for file in result["results"]:
         assert {"filename", "status", "label", "confidence", "text_length"} <= set(file)
-    assert {"created_at", "updated_at", "error"} <= set(job)
+    assert job["job_id"] == first["job_id"]
+    assert job["created_at"] <= job["updated_at"]
+    assert job["error"] is None

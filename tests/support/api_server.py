@@ -13,7 +13,7 @@ import uvicorn
 from inbox.api import server_of
 from inbox.settings import Settings
 
-DEADLINE = 20
+DEADLINE = 120
 
 
 @contextmanager

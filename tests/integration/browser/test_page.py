@@ -47,6 +47,7 @@ def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_p
     """Drop, watch each file move, open a result, fix a label, export that to Excel."""
     drop(tab, twenty)
     expect(tab.locator("tbody tr")).to_have_count(20)
+    expect(tab.get_by_role("button", name="All")).to_have_text("All 20")
     moved: set[str] = set()
     while tab.locator("h1").inner_text() in {"Waiting for a worker", "Working"}:
         moved.update(tab.locator("tbody tr.completed, tbody tr.failed").all_inner_texts())
@@ -55,7 +56,7 @@ def test_from_twenty_files_to_a_spreadsheet(tab: Page, twenty: list[Path], tmp_p
     assert len({text.split("\t")[0] for text in moved}) >= 3, moved
     assert tab.locator("tr.failed").count() == 2
     expect(tab.locator("tr.failed", has_text="confidential.pdf")).to_contain_text(
-        "Send it again with its password"
+        "Its password goes with it"
     )
     # a result with its page, and the evidence marked on it
     tab.get_by_role("link", name="Rechnung_2026-0417.pdf").click()
@@ -143,6 +144,19 @@ def test_a_person_says_what_files_are(tab: Page, twenty: list[Path]) -> None:
     expect(tab.locator("p.label")).to_contain_text("invoice checked")
     tab.keyboard.press("Escape")
     expect(tab.locator("tr", has_text="reminder.txt")).to_contain_text("checked")
+
+
+def test_outside_the_review_a_person_stays_with_the_file(tab: Page, twenty: list[Path]) -> None:
+    """Who opened a doubtful file from the list is not taken to another when saying what it is."""
+    odd = next(path for path in twenty if path.name == "odds and ends.txt")
+    send(tab, [odd, *(path for path in twenty if path.name in {"paper07.txt", "thanks.txt"})])
+    expect(tab.locator("h1")).to_have_text("Completed")
+    expect(tab.locator("tbody tr", has_text="odds and ends.txt")).to_contain_text("review")
+    tab.get_by_role("link", name="odds and ends.txt").click()
+    where = tab.url
+    tab.get_by_label("Change the label to").select_option("memo")
+    expect(tab.locator("p.label")).to_contain_text("memo checked")
+    assert tab.url == where
 
 
 def test_names_and_texts_of_documents_stay_text(tab: Page, twenty: list[Path]) -> None:

@@ -76,10 +76,21 @@ def test_help_tells_the_exit_codes(run: Run) -> None:
     assert "Exit codes: 0 done" in run("--help").out
 
 
+def test_help_lists_every_command_in_order_with_a_whole_sentence(run: Run) -> None:
+    """What people begin with comes first, and no sentence is cut off at eighty columns."""
+    listed = run("--help").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == list(MODULES)
+    for line in listed:
+        assert line.endswith("."), line
+        assert not line.endswith("..."), line
+        assert len(line) <= 80
+
+
 def test_the_version_is_that_of_the_package(run: Run) -> None:
     """`inbox version` prints it and nothing else."""
     done = run("version")
     assert done.code == 0
+    assert run("--version") == done
     assert done.out.count(".") >= 2
 
 

@@ -53,6 +53,15 @@ def test_a_quote_is_found_where_hyphens_part_its_words() -> None:
     assert ada[1] == pytest.approx(0.1, abs=0.01)
 
 
+def test_a_word_that_reaches_into_other_lines_does_not_stretch_the_mark() -> None:
+    """OCR's box of a word may hold ink of the lines beside; its line is marked, and no more."""
+    page = words("Dear", "Ada,", "the", "Total", "amount", "due:", "12.00", "by", "May")
+    left, _, right, _ = page[5].box
+    page[5] = Word("due:", 1.0, (left, 0.0, right, 0.25))
+    ((_, top, _, bottom),) = locate(page, "amount due 12.00")
+    assert (top, bottom) == (pytest.approx(0.1, abs=0.01), pytest.approx(0.15, abs=0.01))
+
+
 def test_a_quote_that_does_not_stand_there_has_no_box() -> None:
     """Nothing is marked rather than the wrong thing; one misread word in five is borne."""
     page = words("Dear", "Ada", "thank", "you", "for", "your", "letter")
