@@ -18,7 +18,8 @@ from inbox.extract.text import native_pages
 from inbox.model import Page, PageSource
 
 _SHOWN = ("From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "Organization")
-_MAX_DEPTH = 20
+# What a message inside another is; others that begin alike are notes of the mail system.
+MESSAGES = {"message/rfc822", "message/global"}
 
 
 def read(data: bytes, options: Options) -> tuple[Page, ...]:
@@ -36,7 +37,7 @@ def read(data: bytes, options: Options) -> tuple[Page, ...]:
     apart = options.unpack is not None and options.unpack.levels > 0
     try:
         message = parsed(data)
-        said = _say(message, _MAX_DEPTH if apart else 0)
+        said = _say(message, inner=not apart)
     except RecursionError:
         raise CorruptFile("The message is nested deeper than any real one.") from None
     pages = native_pages([said], options)
@@ -60,12 +61,34 @@ def parsed(data: bytes) -> email.message.Message:
         raise CorruptFile("The message is nested deeper than any real one.") from None
 
 
-def _say(message: email.message.Message, depth: int) -> str:
+def _say(message: email.message.Message, *, inner: bool) -> str:
+    """What it says; then what the messages inside it say, where they are wanted."""
+    said: list[str] = []
+    pending = [message]
+    while pending:
+        one = pending.pop()
+        said.append(_letter(one))
+        if inner:
+            pending.extend(reversed(_inside(one)))
+    return "\n\n".join(said)
+
+
+def _letter(message: email.message.Message) -> str:
     headers = [f"{name}: {value}" for name, value in _headers(message)]
     attached = [name for part in leaves(message) if (name := attachment_name(part))]
     if attached:
         headers.append("Attachments: " + ", ".join(attached))
-    return "\n".join(headers) + "\n\n" + "\n\n".join(filter(None, _bodies(message, depth)))
+    return "\n\n".join(filter(None, ["\n".join(headers), *_bodies(message)]))
+
+
+def _inside(message: email.message.Message) -> list[email.message.Message]:
+    """The messages inside this one, but not those inside them."""
+    found: list[email.message.Message] = []
+    for part in leaves(message):
+        within: Any = part.get_payload()
+        if part.get_content_maintype() == "message" and isinstance(within, list):
+            found += within
+    return found
 
 
 def _headers(message: email.message.Message) -> Iterator[tuple[str, str]]:
@@ -107,14 +130,16 @@ def _decode(data: bytes, charset: str | None) -> str:
 
 def leaves(message: email.message.Message) -> Iterator[email.message.Message]:
     """The parts of this message, but not those of a message inside it."""
-    pending: list[tuple[Any, int]] = [(message, 0)]
+    pending: list[Any] = [message]
     while pending:
-        part, depth = pending.pop(0)
+        part = pending.pop()
         content = part.get_payload()
         # A multipart whose boundary is missing or wrong has text for a payload.
-        inner = part.get_content_maintype() == "message" and part is not message
-        if isinstance(content, list) and not inner and depth < _MAX_DEPTH:
-            pending[0:0] = [(child, depth + 1) for child in content]
+        inner = part.get_content_maintype() == "message" and (
+            part is not message or part.get_content_type() in MESSAGES
+        )
+        if isinstance(content, list) and not inner:
+            pending.extend(reversed(content))
         else:
             yield part
 
@@ -131,21 +156,14 @@ def attachment_name(part: email.message.Message) -> str:
     return name
 
 
-def _bodies(message: email.message.Message, depth: int) -> Iterator[str]:
-    """Plain parts as they are; HTML only where there is no plain text; messages inside."""
-    parts = list(leaves(message))
-    texts = [part for part in parts if is_body(part)]
+def _bodies(message: email.message.Message) -> list[str]:
+    """Plain parts as they are; HTML only where there is no plain text."""
+    texts = [part for part in leaves(message) if is_body(part)]
     plain_parts = [part for part in texts if part.get_content_subtype() != "html"]
     said = [_content(part) for part in plain_parts]
     if sum(map(chars.printable, said)) == 0:
         said = [_web_content(part) for part in texts if part.get_content_subtype() == "html"]
-    yield from said
-    if depth < _MAX_DEPTH:
-        for part in parts:
-            inner: Any = part.get_payload()
-            if part.get_content_maintype() == "message" and isinstance(inner, list):
-                for child in inner:
-                    yield _say(child, depth + 1)
+    return said
 
 
 def is_body(part: email.message.Message) -> bool:

@@ -18,7 +18,6 @@ from inbox.extract.options import Options
 _SIGNATURES = {
     "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature",
 }  # fmt: skip
-_MESSAGES = {"message/rfc822", "message/global"}
 # Pictures in the letter itself that are smaller are logos and lines.
 DECORATION_BYTES = 20 * 1024
 
@@ -51,7 +50,7 @@ def _is_letter(part: email.message.Message) -> bool:
 
 def is_message(part: email.message.Message) -> bool:
     """Whether a part is another message."""
-    return part.get_content_type() in _MESSAGES and isinstance(part.get_payload(), list)
+    return part.get_content_type() in mail.MESSAGES and isinstance(part.get_payload(), list)
 
 
 def _is_decoration(part: email.message.Message) -> bool:

@@ -90,11 +90,27 @@ def test_forwarded_message_is_read_with_its_headers() -> None:
     assert text.index("see below") < text.index("inner@example.org") < text.index("first words")
 
 
+def test_no_part_lies_too_deep_to_be_read() -> None:
+    """Neither in parts of parts nor in messages that were forwarded again and again."""
+    parts = b"From: a@example.org\nSubject: deep\nMIME-Version: 1.0\n"
+    for number in range(60):
+        parts += b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (number, number)
+    assert "the innermost part" in said(parts + b"Content-Type: text/plain\n\nthe innermost part\n")
+    forwarded = b"From: z@example.org\nSubject: first\n\nthe first letter\n"
+    for number in range(60):
+        head = b"From: a@example.org\nSubject: again %d\nMIME-Version: 1.0\n" % number
+        forwarded = head + b"Content-Type: message/rfc822\n\n" + forwarded
+    text = said(forwarded)
+    assert text.index("again 59") < text.index("again 0") < text.index("the first letter")
+    assert all(f"again {number}\n" in text for number in range(60))
+
+
 def test_deep_nesting_ends() -> None:
     """A message nested a thousand deep is read without running out of stack."""
     head = b"From: a@example.org\nSubject: deep\nMIME-Version: 1.0\n"
     nested = b"Content-Type: message/rfc822\n\n" * 900
-    assert "Subject: deep" in said(head + nested + b"From: z@example.org\n\nend")
+    text = said(head + nested + b"From: z@example.org\n\nend")
+    assert "Subject: deep" in text
 
 
 def test_form_feeds_part_pages() -> None:
