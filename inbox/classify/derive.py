@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from inbox.classify.cues import default_cues, topic_cues
+from inbox.classify.cues import default_cues, topic_cues, type_cues
 from inbox.classify.kinds import Meaning, meaning
 from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
@@ -62,7 +62,7 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
     if not all(profile.borrowed for profile in profiles):
         elsewhere *= _UNSURE_ELSEWHERE
     known["other"] = known["other"]._replace(points=max(known["other"].points, elsewhere))
-    for names, cues in topic_cues().items():
+    for names, cues in (*topic_cues().items(), *type_cues().items()):
         if names[0] in wanted:
             known[names[0]] = score(cues, reading)
     return {profile.name: _whole_score(profile, reading, known) for profile in profiles}

@@ -1,8 +1,9 @@
 """How far a caller's label means one of the known kinds of document.
 
 Cues for a kind are worth more than the words of a label, so a label takes over the cues of what it
-means. That is told by its name, by hand-written words with which people describe each kind
-(`cues/kinds.txt`), and, where the optional sentence encoder is installed, by likeness of meaning.
+means. That is told by its name (`cues/types.txt` and `cues/topics.txt` know many more than the
+default labels), by hand-written words with which people describe each kind (`cues/kinds.txt`), and,
+where the optional sentence encoder is installed, by likeness of meaning.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from inbox.classify import likeness
-from inbox.classify.cues import read_cues, topic_cues
+from inbox.classify.cues import read_cues, topic_cues, type_cues
 from inbox.classify.taxonomy import ALIASES, DEFAULT_LABELS, key
 from inbox.classify.words import fold, stem
 from inbox.model import Label
@@ -28,6 +29,10 @@ _NAME_COUNTS = 1.5
 _LEAST_DESCRIBED = 0.6  # points
 _BESIDE_THE_BEST = 0.6  # share of the best kind's points that another must reach to count too
 _SHORTEST_COMPOUND = 5
+# A type is one sort of a wider kind, which another label may mean more.
+_KIND_BESIDE_TYPE = 0.65
+# A single word of a description names a type only where it is too long to mean much else.
+_SHORTEST_TELLING = 8
 # Likeness to what is said of a kind: none, full, and how close to the best one counts too.
 _UNLIKE = 0.25
 _ALIKE = 0.45
@@ -38,38 +43,82 @@ class Meaning(NamedTuple):
     """What a label means, as far as that is known.
 
     Attributes:
-        kinds: how far it means each known kind or topic, 0 to 1; empty where none.
-        named: whether the name or the description says so outright.
+        kinds: how far it means each known kind, type or topic, 0 to 1; empty where none.
     """
 
     kinds: Mapping[str, float]
-    named: bool
 
 
 def meaning(label: Label) -> Meaning:
-    """Which known kinds and topics this label means, and how far."""
-    name, description = key(label.name), key(label.description)
+    """Which known kinds, types and topics this label means, and how far."""
+    name = key(label.name)
     if ALIASES.get(name) == "other":
-        return Meaning({"other": SAME}, named=True)
+        return Meaning({"other": SAME})
     if name in {key(known.name) for known in DEFAULT_LABELS}:
-        return Meaning({ALIASES[name]: SAME}, named=True)
+        return Meaning({ALIASES[name]: SAME})
+    types = _types(label)
+    if max(types.values(), default=0.0) > _IN_DESCRIPTION:
+        return Meaning(_kinds_of_type(name) | types)
+    return Meaning(_kinds_and_topics(label) | types)
+
+
+def _kinds_of_type(name: str) -> dict[str, float]:
+    """The kind that the name of a type stands for as well."""
+    kind = ALIASES.get(name)
+    return {} if kind is None or kind == "other" else {kind: _KIND_BESIDE_TYPE}
+
+
+def _kinds_and_topics(label: Label) -> dict[str, float]:
+    name, description = key(label.name), key(label.description)
     shares = _described(label)
     for kind, share in _alike(label).items():
         shares[kind] = max(shares.get(kind, 0.0), share)
     topics = {alias: names[0] for names in topic_cues() for alias in names}
     kinds = {alias: kind for alias, kind in ALIASES.items() if kind != "other"}
-    named = False
     for names in (kinds, topics):
         if name in names:
             # A kind of document says more than what it is about.
             shares[names[name]] = _TOPIC_BESIDE_KIND if names is topics and shares else SAME
-            named = True
             continue
         for text, share in ((description, _IN_DESCRIPTION), (name, _PART_OF_NAME)):
             for kind in _named(names, text):
                 shares[kind] = max(shares.get(kind, 0.0), share)
-                named = True
-    return Meaning(shares, named)
+    return shares
+
+
+def _types(label: Label) -> dict[str, float]:
+    """The types of document that the name names, or else the description."""
+    name, description = _running(label.name), _running(label.description)
+    in_name = {
+        alias: SAME if running == name else _PART_OF_NAME
+        for alias, (running, _) in _type_names().items()
+        if running in name
+    }
+    found = in_name or {
+        alias: _IN_DESCRIPTION
+        for alias, (running, telling) in _type_names().items()
+        if telling and running in description
+    }
+    # The longest name is the most exact: a building permit is not any permit.
+    longest = max((len(_type_names()[alias][0]) for alias in found), default=0)
+    return {
+        _type_of()[alias]: share
+        for alias, share in found.items()
+        if len(_type_names()[alias][0]) == longest
+    }
+
+
+@cache
+def _type_of() -> Mapping[str, str]:
+    return {alias: names[0] for names in type_cues() for alias in names}
+
+
+@cache
+def _type_names() -> Mapping[str, tuple[str, bool]]:
+    return {
+        alias: (_running(alias), " " in alias or len(alias) >= _SHORTEST_TELLING)
+        for alias in _type_of()
+    }
 
 
 def _described(label: Label) -> dict[str, float]:

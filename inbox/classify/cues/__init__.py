@@ -71,7 +71,17 @@ def default_cues() -> Mapping[str, Cues]:
 @cache
 def topic_cues() -> Mapping[tuple[str, ...], Cues]:
     """What documents on common topics speak of, by the folded names of each topic."""
-    text = resources.files(__package__).joinpath("topics.txt").read_text("utf-8")
+    return _named_cues("topics.txt")
+
+
+@cache
+def type_cues() -> Mapping[tuple[str, ...], Cues]:
+    """What further types of document say that callers have labels for, by their folded names."""
+    return _named_cues("types.txt")
+
+
+def _named_cues(file: str) -> dict[tuple[str, ...], Cues]:
+    text = resources.files(__package__).joinpath(file).read_text("utf-8")
     return {
         tuple(name.strip() for name in split_phrases(names)): cues
         for names, cues in read_cues(text).items()

@@ -86,6 +86,24 @@ def test_what_a_label_means_is_told_by_its_words(
     assert max(kinds, key=lambda each: kinds[each]) == kind
 
 
+TYPES = {
+    "complaint": "I want my money back: the kettle was faulty and your shop refused a refund.",
+    "delivery note": "Packing slip. Carton 1 of 2: gloves. Carrier: own van. Weight 14 kg.",
+    "meeting minutes": "Present: Hall, Ames. Apologies: Lim. It was decided to buy. Adjourned.",
+    "Mahnung": "Zweite Erinnerung: Zu Rechnung 7 fehlt der Zahlungseingang. Offenen Betrag zahlen.",
+    "job applications": "I am applying for the post of clerk and am available for interview.",
+}
+
+
+def test_types_that_nobody_described_are_known_by_their_names(encoder: bool) -> None:
+    """Labels beyond the default ones, in the caller's own number and language."""
+    labels = [Label(name=name) for name in TYPES]
+    for name, text in TYPES.items():
+        page = Page(number=1, text=text, source=PageSource.NATIVE)
+        read = Document(media_type="text/plain", pages=(page,))
+        assert LexiconClassifier().classify(read, labels).label == name
+
+
 def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:
     """A label for three kinds takes documents of all three."""
     broad = dict.fromkeys(
