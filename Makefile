@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: reference pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load bench-classify
+.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load reference bench-classify
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,7 @@ test-docs: install ## run every command of the README and the docs
 pictures: install ## draw the pictures of the README anew (needs Chromium)
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/pictures.py 2>/dev/null
 
+.PHONY: reference
 reference: install ## write docs/api-reference.md anew from the OpenAPI description
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/api_reference.py
 

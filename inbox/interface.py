@@ -197,7 +197,7 @@ class Metrics(Row):
 
     Attributes:
         oldest_pending_seconds: how long the oldest pending job has waited.
-        cost: what models cost, in the currency that the settings name.
+        cost: what models cost, in US dollars.
         errors: how many files failed, by code.
     """
 

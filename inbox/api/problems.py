@@ -131,7 +131,7 @@ def responses(*kinds: type[InboxError]) -> dict[int | str, dict[str, Any]]:
             },
         )
         entry["content"][MEDIA_TYPE]["examples"][kind.code] = {
-            "value": _details(status, kind.code, _sentence(kind) or _first_line(kind)).model_dump()
+            "value": _details(status, kind.code, _example(kind, status)).model_dump()
         }
     return found
 
@@ -235,5 +235,7 @@ def _sentence(kind: type[InboxError]) -> str | None:
     return next((SENTENCES[each] for each in kind.__mro__[:-1] if each in SENTENCES), None)
 
 
-def _first_line(kind: type[InboxError]) -> str:
-    return (kind.__doc__ or "").splitlines()[0]
+def _example(kind: type[InboxError], status: int) -> str:
+    """What such an error may say: in its own words where they are for strangers."""
+    told = _sentence(kind) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+    return told or (kind.__doc__ or "").splitlines()[0]

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from inbox.api import create_app
 from inbox.api.logs import JsonFormatter, log_config
 from inbox.errors import ConfigurationError
+from inbox.model import Classification, Document, Page, PageSource, Problem
 from inbox.service import Inbox
 from inbox.settings import Settings
 
@@ -49,6 +50,38 @@ def test_metrics_are_prometheus(client: httpx.Client, inbox: Inbox) -> None:
     text = client.get("/metrics").text
     assert 'route="/job/{job_id}",status="200"' in text
     assert job_id not in text
+
+
+def test_metrics_tell_what_was_read_and_what_failed(
+    client: httpx.Client, inbox: Inbox, database_url: str
+) -> None:
+    """The share of OCR, errors by code, what is for review, and what models cost."""
+    client.post(SUBMIT, files=FILES * 3)
+    lease = inbox.claim()
+    assert lease is not None
+    read, doubtful, broken = lease.files
+    pages = tuple(
+        Page(number=number, text="x", source=source)
+        for number, source in enumerate((PageSource.OCR, *[PageSource.TEXT_LAYER] * 3), 1)
+    )
+    sure = Classification(label="letter", confidence=0.9, classifier="test")
+    for file, found in (
+        (read, sure),
+        (doubtful, sure.model_copy(update={"needs_review": True, "review_reasons": ("x",)})),
+    ):
+        inbox.store.start(lease, file)
+        if file == read:
+            call = uuid4()
+            inbox.store.reserve_call(lease, file, call, "m", None, budgets=(None, None))
+            inbox.store.settle_call(call, (5, 0, 5), 0.25, None, 0)
+        inbox.store.record(lease, file, Document(media_type="application/pdf", pages=pages), found)
+    inbox.store.record_failure(lease, broken, Problem(code="corrupt_file", message="Broken."))
+    said = metrics(client)
+    assert said["inbox_recent_ocr_share"] == 0.25
+    assert said["inbox_recent_pages_per_second"] == pytest.approx(8 / 300)
+    assert (said["inbox_recent_files_completed"], said["inbox_recent_files_for_review"]) == (2, 1)
+    assert said["inbox_recent_cost"] == 0.25
+    assert 'inbox_recent_files_failed{code="corrupt_file"} 1.0' in client.get("/metrics").text
 
 
 def metrics(client: httpx.Client) -> dict[str, float]:

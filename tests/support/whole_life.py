@@ -143,7 +143,8 @@ def _read(store: Store, job_id: UUID) -> None:
     assert store.events(job_id, ME).events[-1].sequence == last
     assert store.source(job_id, job.result.results[0].file_id, ME).recipe == "recipe"
     metrics = store.metrics(300)
-    assert (metrics.finished_files, metrics.errors) == (3, {"corrupt_file": 1})
+    assert (metrics.finished_files, metrics.cost) == (3, 0.01)
+    assert metrics.errors == {"corrupt_file": 1}
     assert store.stuck(9) == ()
 
 

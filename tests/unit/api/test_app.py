@@ -60,6 +60,7 @@ def test_the_description_is_complete() -> None:
     assert set(too_large["examples"]) == {"too_many_files", "file_too_large", "job_too_large"}
     example = too_large["examples"]["file_too_large"]["value"]
     assert (example["status"], example["type"]) == (413, "/problems/file_too_large")
+    assert example["detail"] == "One file has more bytes than allowed."
     assert "404" in described["paths"]["/job/{job_id}"]["get"]["responses"]
     assert "HTTPValidationError" not in json.dumps(described["paths"])
 
