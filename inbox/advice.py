@@ -43,6 +43,9 @@ REMEDIES: Mapping[str, str] = {
     "store_unavailable": "The database was away; try again.",
     "no_space": "The disk is full; make room, then try again.",
     "never_started": "No run came as far as this job; its runs' logs in Prefect say why.",
+    "configuration": "Mend what `inbox doctor` complains of, then try again.",
+    "secret_key_missing": "Set INBOX_SECRET_KEY, the same where jobs are taken in and worked "
+    "on, and send it again.",
     "internal": "This is a fault of ours; the worker's log says more.",
 }
 ANYTHING_ELSE = "Try again; if it fails once more, the worker's log says why."

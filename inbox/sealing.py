@@ -93,7 +93,7 @@ def derived_keys(settings: Settings, purpose: bytes, *, make: bool) -> list[byte
     if settings.secret_key is not None:
         said = [key.strip() for key in settings.secret_key.get_secret_value().split(",")]
     elif settings.database_url is None and not settings.uses_supabase:
-        said = [_key_of_folder(settings.data_dir, make=make)]
+        said = [key_of_folder(settings.data_dir, make=make)]
     else:
         raise SecretKeyMissing(
             "passwords and links need a key: set INBOX_SECRET_KEY wherever jobs are taken "
@@ -109,8 +109,16 @@ def _derived(secret: str, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
 
 
-def _key_of_folder(folder: Path, *, make: bool) -> str:
-    """The secret that the embedded installation keeps in its folder, for its owner only."""
+def key_of_folder(folder: Path, *, make: bool) -> str:
+    """The secret that the embedded installation keeps in its folder, for its owner only.
+
+    Args:
+        folder: the data folder.
+        make: whether one is made where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     path = folder / KEY_FILE
     try:
         if make and not path.exists():

@@ -29,9 +29,47 @@ SUFFIXES: dict[Output, str] = {"text": "txt", "markdown": "md", "words": "json",
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 REASONS = (FileNotFound, FileNotCompleted, UnsupportedOutput, StoreUnavailable)
 REFUSALS = responses(*REASONS)
+WORDS = {
+    "type": "object",
+    "required": ["media_type", "pages"],
+    "properties": {
+        "media_type": {"type": "string"},
+        "pages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["number", "text", "words"],
+                "properties": {
+                    "number": {"type": "integer", "minimum": 1},
+                    "text": {"type": "string"},
+                    "words": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["text", "confidence", "box"],
+                            "properties": {
+                                "text": {"type": "string"},
+                                "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+                                "box": {
+                                    "type": "array",
+                                    "items": {"type": "number"},
+                                    "minItems": 4,
+                                    "maxItems": 4,
+                                    "description": "Left, top, right and bottom, as shares of the "
+                                    "page's width and height.",
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
 FILE_ANSWER = {
     "description": "The file, as an attachment.",
-    "content": {media_type.partition(";")[0]: BINARY for media_type in MEDIA_TYPES.values()},
+    "content": {media_type.partition(";")[0]: BINARY for media_type in MEDIA_TYPES.values()}
+    | {MEDIA_TYPES["words"]: {"schema": WORDS}},
 }
 Form = Annotated[Output, Query(alias="form", description="What the file is turned into.")]
 

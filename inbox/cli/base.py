@@ -114,13 +114,15 @@ LabelsText: TypeAlias = Annotated[
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with the command's exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    load(() if COMPLETE in os.environ else given)
-    if COMPLETE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
     try:
+        load(() if COMPLETE in os.environ else given)
+        if COMPLETE in os.environ:
+            from typer.completion import completion_init  # type: ignore[attr-defined]
+
+            completion_init()
         app(args=given, prog_name=PROGRAM)
+    except KeyboardInterrupt:  # while modules were loaded; later it is the command's to notice
+        sys.exit(Exit.INTERRUPTED)
     except InboxError as error:
         complain(error.code, str(error))
         sys.exit(exit_code(error))
@@ -166,6 +168,11 @@ def complain(code: str, sentence: str) -> None:
 def say_json(value: Any, *, indent: int | None = None) -> None:
     """Print a JSON value; on one line unless indented."""
     say(json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+
+
+def counted(count: int, one: str) -> str:
+    """So many of something, as people say it."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
 
 
 def printable(text: str, keep: Iterable[str] = ()) -> str:

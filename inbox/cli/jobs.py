@@ -10,7 +10,17 @@ from uuid import UUID, uuid4
 import typer
 
 from inbox.blobs import Blobs, blob_key
-from inbox.cli.base import AsJson, LabelsText, Passwords, app, note, say, say_json, settings
+from inbox.cli.base import (
+    AsJson,
+    LabelsText,
+    Passwords,
+    app,
+    counted,
+    note,
+    say,
+    say_json,
+    settings,
+)
 from inbox.cli.follow import newest, watch_job
 from inbox.cli.paths import found_files
 from inbox.cli.show import jobs_table, output, show_job
@@ -64,12 +74,12 @@ def submit(
         job = send(inbox, files, chosen, password or (), options=options)
         if wait:
             if not as_json:
-                note(f"job {job.job_id}: {job.total_files} files")
+                note(f"job {job.job_id}: {counted(job.total_files, 'file')}")
             raise typer.Exit(watch_job(inbox, job.job_id, as_json=as_json))
     if as_json:
         say_json(job.model_dump(mode="json"), indent=2)
     else:
-        say(f"job {job.job_id}: {job.total_files} files, {job.status.value}")
+        say(f"job {job.job_id}: {counted(job.total_files, 'file')}, {job.status.value}")
         say(f"watch it: inbox watch {job.job_id}")
 
 
@@ -130,7 +140,7 @@ def sweep(as_json: AsJson = False) -> None:
     if as_json:
         say_json({"removed": removed})
     else:
-        say(f"{removed} jobs' files removed")
+        say(f"files of {counted(removed, 'job')} removed")
 
 
 @app.command()

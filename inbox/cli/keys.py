@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from inbox.cli.base import AsJson, app, note, printable, say, say_json, settings
+from inbox.cli.base import AsJson, app, counted, note, printable, say, say_json, settings
 from inbox.front import EVERYTHING, REQUESTS_A_MINUTE
 from inbox.interface import ApiKey, Scope
 from inbox.service import Inbox
@@ -84,7 +84,7 @@ def purge(as_json: AsJson = False) -> None:
     if as_json:
         say_json({"removed": removed})
     else:
-        say(f"{removed} jobs forgotten")
+        say(f"{counted(removed, 'job')} forgotten")
 
 
 def _state(key: ApiKey) -> str:

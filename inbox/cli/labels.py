@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from inbox.cli.base import AsJson, app, printable, say, say_json, settings
+from inbox.cli.base import AsJson, app, counted, printable, say, say_json, settings
 from inbox.cli.jobs import JobId
 from inbox.cli.show import show_job
 from inbox.errors import FileNotFound, InvalidLabels
@@ -43,7 +43,7 @@ def put(
     if as_json:
         say_json({"name": stored.name, "labels": len(stored.labels)})
     else:
-        say(f"{printable(stored.name)}: {len(stored.labels)} labels")
+        say(f"{printable(stored.name)}: {counted(len(stored.labels), 'label')}")
 
 
 @labels_app.command("list")
@@ -55,7 +55,7 @@ def list_sets(as_json: AsJson = False) -> None:
         say_json([{"name": each.name, "labels": len(each.labels)} for each in found], indent=2)
         return
     for each in found:
-        say(f"{printable(each.name)}: {len(each.labels)} labels")
+        say(f"{printable(each.name)}: {counted(len(each.labels), 'label')}")
 
 
 @labels_app.command("show")

@@ -19,6 +19,7 @@ import httpx
 from inbox.embedded import EmbeddedPostgres
 from inbox.errors import ConfigurationError
 from inbox.opened import DATABASE
+from inbox.sealing import key_of_folder
 from inbox.settings import Settings
 from inbox.store import migrate
 from inbox.up.process import Process, end_strays
@@ -177,6 +178,11 @@ class Stack:
             self.database_url = self._postgres.url(DATABASE)
         return self._postgres.url(PREFECT_DATABASE)
 
+    @property
+    def _owns_the_jobs(self) -> bool:
+        """Whether the jobs are in the embedded database."""
+        return self._settings.database_url is None and not self._settings.uses_supabase
+
     def _start_prefect(self, database: str) -> None:
         extra = prefect_server_environment()
         url = database.replace("postgresql://", "postgresql+asyncpg://", 1)
@@ -220,6 +226,9 @@ class Stack:
         }
         if self.database_url:
             ours["INBOX_DATABASE_URL"] = self.database_url
+        if self._owns_the_jobs and self._settings.secret_key is None:
+            # The programs are told of a database, so they look for no key in the folder.
+            ours["INBOX_SECRET_KEY"] = key_of_folder(self._home, make=True)
         theirs = {name: value for name, value in os.environ.items() if not _foreign(name)}
         return prefect_environment(self._home) | theirs | self._more | ours | extra
 

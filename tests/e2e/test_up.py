@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,10 +12,15 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import pikepdf
 import processes
 import psutil
 import pytest
+from environment import without_ours
 from house import House, wait_until
+
+from inbox.samples import business
+from inbox.samples.sheet import pdf
 
 STOP_SECONDS = 10
 
@@ -39,6 +46,33 @@ def test_files_that_are_posted_are_classified(house: House, tmp_path: Path) -> N
     outcomes = [(one["label"], one["error_code"]) for one in result["results"]]
     assert outcomes == [("invoice", None), ("letter", None), (None, "corrupt_file")]
     assert all(one["evidence"] for one in result["results"][:2])
+
+
+def test_locked_files_open_with_their_password(house: House, tmp_path: Path) -> None:
+    """However it was sent: by the API, or by the command line beside it. Links open, too."""
+    plain, locked = tmp_path / "plain.pdf", tmp_path / "locked.pdf"
+    plain.write_bytes(pdf([business.invoice()]))
+    with pikepdf.open(plain) as document:
+        document.save(locked, encryption=pikepdf.Encryption(owner="owner", user="sesame"))
+    by_api = house.finished(house.submit([locked], passwords="sesame"))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "inbox.cli", "submit", str(locked)),
+            *("--password", "sesame", "--wait", "--json"),
+        ],
+        env=without_ours() | {"INBOX_DATA_DIR": str(house.home / "data")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for job in (by_api, json.loads(done.stdout)):
+        assert [one["label"] for one in job["result"]["results"]] == ["invoice"]
+        file_id = job["result"]["results"][0]["file_id"]
+        place = f"{house.url('API')}/job/{job['job_id']}/files/{file_id}/link"
+        made = httpx.post(place, timeout=60, trust_env=False).json()
+        assert httpx.get(made["url"], timeout=60, trust_env=False).text
 
 
 def test_progress_grows_file_by_file_and_never_falls(house: House, letters: list[Path]) -> None:

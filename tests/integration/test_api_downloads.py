@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import httpx
+import jsonschema
 import pytest
 from api_server import client_of, running
 from pydantic import SecretStr
 
 from inbox import Inbox
+from inbox.api.downloads import WORDS
 from inbox.links import Link, token_of
 from inbox.settings import Settings
 
@@ -55,7 +57,9 @@ def test_a_file_is_had_as_text_markdown_and_words(
     )
     assert "Total amount due: 12.00 EUR" in got.text
     assert client.get(place, params={"form": "markdown"}).text.startswith("Invoice number 4711")
-    assert "pages" in client.get(place, params={"form": "words"}).json()
+    words = client.get(place, params={"form": "words"}).json()
+    jsonschema.validate(words, WORDS)
+    assert "12.00" in words["pages"][0]["text"]
     refused = client.get(place, params={"form": "pdf"})
     assert (refused.status_code, refused.json()["code"]) == (422, "unsupported_output")
     assert client.get(place, params={"form": "docx"}).status_code == 422

@@ -97,11 +97,15 @@ class House:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
-    def submit(self, files: list[Path]) -> UUID:
-        """Post files as a client does."""
+    def submit(self, files: list[Path], **fields: str) -> UUID:
+        """Post files, and other fields of the form, as a client does."""
         parts = [("files", (file.name, file.read_bytes())) for file in files]
         answer = httpx.post(
-            f"{self.url('API')}/classify-documents-async", files=parts, timeout=60, trust_env=False
+            f"{self.url('API')}/classify-documents-async",
+            files=parts,
+            data=fields,
+            timeout=60,
+            trust_env=False,
         )
         assert answer.status_code == 202, answer.text
         return UUID(answer.json()["job_id"])

@@ -86,6 +86,16 @@ def test_help_lists_every_command_in_order_with_a_whole_sentence(run: Run) -> No
         assert len(line) <= 80
 
 
+def test_an_interruption_while_it_starts_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C before the command has begun ends it with 130 and no traceback."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inbox.cli.base.load", interrupted)
+    assert run("jobs") == (130, "", "")
+
+
 def test_the_version_is_that_of_the_package(run: Run) -> None:
     """`inbox version` prints it and nothing else."""
     done = run("version")
