@@ -6,13 +6,14 @@ import re
 
 from inbox.model import Document
 
+# For text in one case: to search without regard to case takes three times as long.
 _PATTERNS = re.compile(
     r"(?:ignore|disregard|forget|override|bypass)\s{1,9}(?:\w+\s{1,9}){0,4}"
     r"(?:previous|prior|above|earlier|preceding|system|all)\s{1,9}(?:\w+\s{1,9}){0,3}"
     r"(?:instruction|prompt|rule|direction|context|message|guideline)"
     r"|(?:new|updated|real|system|important|override)\s{1,9}(?:system\s{1,9})?(?:instruction|prompt)s?\s{0,9}:"
     r"|^\W{0,9}(?:system|assistant|developer)\s{0,9}(?:prompt|message)?\s{0,9}:\s"
-    r"|<\|?\s{0,3}/?(?:im_start|im_end|system|assistant|endoftext|endofprompt)\s{0,3}\|?>|\[/?INST\]|<</?SYS>>"
+    r"|<\|?\s{0,3}/?(?:im_start|im_end|system|assistant|endoftext|endofprompt)\s{0,3}\|?>|\[/?inst\]|<</?sys>>"
     r"|(?:as|you\s{1,9}are|act\s{1,9}as|note\s{1,9}to)\s{1,9}(?:now\s{1,9})?(?:an?\s{1,9}|the\s{1,9})?"
     r"(?:ai|llm|language\s{1,9}model|chatgpt|document\s{1,9}classifier|classification\s{1,9}(?:model|system))\b"
     r"|(?:classify|label|categori[sz]e|tag|mark)\s{1,9}(?:this|the)\s{1,9}(?:document|file|text|page)\s{1,9}(?:as|with)\b"
@@ -23,7 +24,7 @@ _PATTERNS = re.compile(
     r"|(?:ignoriere|vergiss|missachte)\s{1,9}(?:\w+\s{1,9}){0,3}(?:anweisung|instruktion|befehl)"
     r"|(?:ignore[zr]?|oublie[zr]?)\s{1,9}(?:\w+\s{1,9}){0,3}(?:instructions|consignes)"
     r"|(?:ignora|olvida)\s{1,9}(?:\w+\s{1,9}){0,3}(?:instrucciones|istruzioni)",
-    re.IGNORECASE | re.MULTILINE,
+    re.MULTILINE,
 )
 _SEARCHED = 400_000
 _MOST_HIDDEN = 40  # characters; marks of printing programs are fewer
@@ -40,4 +41,4 @@ def hostile_reasons(document: Document) -> tuple[str, ...]:
 
 def speaks_to_model(text: str) -> bool:
     """Whether `text` holds phrases that are meant to steer a language model."""
-    return bool(_PATTERNS.search(text[:_SEARCHED]))
+    return bool(_PATTERNS.search(text[:_SEARCHED].casefold()))

@@ -31,6 +31,8 @@ ENGINES = {
 
 
 Box = tuple[float, float, float, float]
+# Specks, patterns and shadows are read as words of a confidence about this.
+NOISE = 0.3
 
 
 class Word(NamedTuple):
@@ -78,12 +80,15 @@ class Reading(NamedTuple):
 
     @property
     def worth(self) -> float:
-        """Letters in runs as long as words, as far as the engine trusts them.
+        """Letters in runs as long as words, as far as the engine trusts them more than noise.
 
         Decides between two readings of one page: noise has short runs, and noise read with
-        confidence is rare.
+        confidence is rare; but of specks there may be ten times as many as letters.
         """
-        return sum(sum(map(len, _RUN.findall(line.text))) * line.confidence for line in self.lines)
+        return sum(
+            sum(map(len, _RUN.findall(line.text))) * max(0.0, line.confidence - NOISE)
+            for line in self.lines
+        )
 
 
 NOTHING = Reading("", 0.0, 0, ())

@@ -177,7 +177,7 @@ class Sandbox:
 
     def start(self) -> None:
         """Have the zygote load its libraries meanwhile; whatever is wrong, the first call says."""
-        with self._lock, contextlib.suppress(errors.InboxError):
+        with self._lock, contextlib.suppress(errors.InboxError, OSError):
             self._present()
 
     def _started(self) -> _Zygote:

@@ -167,6 +167,14 @@ def test_noise_is_worth_less_than_words() -> None:
     assert ladder._better(words, specks) is words
 
 
+def test_a_heap_of_noise_is_worth_less_than_a_page_of_words() -> None:
+    """Ten times as many letters, which the engine hardly trusts, do not outweigh what it read."""
+    heap = Reading("", 0.15, 900, tuple(Line("aaah Oca spn oar nanevat", 0.15) for _ in range(300)))
+    words = Reading("", 0.97, 60, tuple(Line("Account number NL44", 0.97) for _ in range(20)))
+    assert ladder._better(words, heap) is words
+    assert ladder._better(heap, words) is words
+
+
 def test_the_program_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine that needs a program says so where there is none."""
     monkeypatch.setenv("PATH", "")
