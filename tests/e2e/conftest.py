@@ -10,7 +10,7 @@ from house import House
 from PIL import Image, ImageDraw, ImageFont
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One house for the tests that leave it standing."""
     started = House(tmp_path_factory.mktemp("house"), {})

@@ -8,9 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from house import House
-from scans import cancel_a_scan
-
 TESTS = Path(__file__).parents[1]
 
 
@@ -29,11 +26,3 @@ def test_a_fault_is_tried_and_its_figures_are_printed() -> None:
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["broken"] == 0
     assert figures["faults"][0]["injected"] == 200
-
-
-def test_a_cancelled_scan_leaves_nothing_that_computes(house: House, tmp_path: Path) -> None:
-    """200 pages are being recognised; the job is cancelled, and its processes are gone."""
-    job_id, seconds, processes = cancel_a_scan(house, tmp_path)
-    assert processes >= 2
-    assert seconds < 20  # measured: between one and five
-    assert [file["status"] for file in house.job(job_id)["result"]["results"]] == ["cancelled"]

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from environment import without_ours
 from house import House, wait_until
+from scans import cancel_a_scan
 
 from inbox.samples import business
 from inbox.samples.sheet import pdf
@@ -158,6 +159,14 @@ def test_a_running_job_is_cancelled(house: House, letters: list[Path]) -> None:
     wait_until(lambda: house.job(job_id)["status"] == "cancelled", 10, house.logs)
     states = {one["status"] for one in house.job(job_id)["result"]["results"]}
     assert states == {"completed", "cancelled"}
+
+
+def test_a_cancelled_scan_leaves_nothing_that_computes(house: House, tmp_path: Path) -> None:
+    """200 pages are being recognised; the job is cancelled, and its processes are gone."""
+    job_id, seconds, processes = cancel_a_scan(house, tmp_path)
+    assert processes >= 2
+    assert seconds < 20  # measured: between one and five
+    assert [file["status"] for file in house.job(job_id)["result"]["results"]] == ["cancelled"]
 
 
 def test_a_run_cancelled_in_prefect_cancels_the_job(house: House, letters: list[Path]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from inbox.store.migrate import migration_files, version_of
+
 OURS = "('public', 'inbox_private')"
 WHO = "(values ('anon'), ('authenticated')) who (rolname)"
 # The functions that users are meant to call; each asks who they are.
@@ -173,3 +175,9 @@ def test_whose_job_it_is_never_changes(project_url: str) -> None:
         connection.execute("insert into inbox_jobs default values")
         with pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("update inbox_jobs set owner_id = gen_random_uuid()")
+
+
+def test_every_migration_has_a_version_of_its_own() -> None:
+    """Of two with one version the history would know only the first, and the other never run."""
+    versions = [version_of(file) for file in migration_files()]
+    assert versions == sorted(set(versions))

@@ -128,7 +128,7 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 Start = Callable[..., Process]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of this folder."""
     home = tmp_path_factory.mktemp("prefect")
@@ -167,7 +167,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def launch(server: Server) -> Iterator[Start]:
     """Starts workers, which are stopped at the end."""
     workers = []
@@ -185,13 +185,13 @@ def launch(server: Server) -> Iterator[Start]:
         worker.stop(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pool(server: Server) -> str:
     """The pool that most tests share; `lore` is imported ahead."""
     return server.pool(preload=["lore"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with flows and a module that they import."""
     folder = tmp_path_factory.mktemp("project")
@@ -200,7 +200,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(launch: Start, pool: str, project: Path) -> Process:
     """The worker that most tests share."""
     return launch(pool, environment={"PYTHONPATH": path_with(project)})
