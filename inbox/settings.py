@@ -156,7 +156,9 @@ class Settings(BaseSettings):
         "processor if not set.",
     )
     file_memory_bytes: int = Field(
-        2048 * MEBIBYTE, ge=256 * MEBIBYTE, description="Most address space for reading one file."
+        850 * MEBIBYTE,
+        ge=256 * MEBIBYTE,
+        description="Most address space for reading one file, beyond that of the libraries.",
     )
     max_pages: int = Field(2000, ge=1, description="Most pages in one document.")
     ocr_engine: Literal["tesserocr", "pytesseract", "none"] = Field(

@@ -102,9 +102,12 @@ class Reader:
             _ENVIRONMENT,
             local_sockets=converts,  # LibreOffice is several processes
         )
-        self._office_limits = self._limits.model_copy(
-            update={"processes": converts or self._limits.processes}
-        )
+        self._office_limits = self._limits
+        if converts:
+            memory = max(legacy.MEMORY_BYTES, self._limits.memory_bytes)
+            self._office_limits = self._limits.model_copy(
+                update={"processes": True, "memory_bytes": memory}
+            )
 
     def expect(self, names: Iterable[str]) -> None:
         """Have the processes ready by the time that files of these names are to be read."""

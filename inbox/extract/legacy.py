@@ -13,12 +13,14 @@ import tempfile
 from pathlib import Path
 
 from inbox.errors import CorruptFile, UnsupportedType
-from inbox.extract import office, partition, sniff
+from inbox.extract import office, partition, sheets, sniff
 from inbox.extract.options import Options
 from inbox.model import Page
 
 _PROGRAMS = ("soffice", "libreoffice")
 _SECONDS = 120
+# It maps far more than it uses.
+MEMORY_BYTES = 2 * 1024**3
 # The old and the new ending, and what to call such a file.
 _KINDS = {
     sniff.DOC: ("doc", "docx", "a Word document of the old kind (.doc); save it as .docx or PDF"),
@@ -47,7 +49,10 @@ def read(data: bytes, options: Options) -> tuple[Page, ...]:
         raise UnsupportedType(f"The file is {what}, or install LibreOffice beside this program.")
     if office.FORBIDDEN:
         raise office.NotLoaded
-    return partition.read(_converted(converter, data, old, new), options)
+    converted = _converted(converter, data, old, new)
+    if new == "xlsx":
+        return sheets.read(converted, options)
+    return partition.read(converted, options)
 
 
 def _converted(converter: str, data: bytes, old: str, new: str) -> bytes:

@@ -28,8 +28,8 @@ ZYGOTE = "inbox.extract.sandbox.zygote"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """As they come, but no file may take more than a gigabyte, and nothing is remembered."""
-    more = {"file_memory_bytes": 1 << 30, "keep_pages_days": 0}
+    """As they come, but nothing is remembered."""
+    more = {"keep_pages_days": 0}
     return Settings(_env_file=None, **(settings.model_dump(exclude_unset=True) | more))
 
 

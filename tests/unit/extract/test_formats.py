@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import odfdo
+import openpyxl
 import pypdfium2
 import pytest
 
@@ -196,6 +198,32 @@ def test_without_a_converter_old_office_files_say_what_to_do(
     monkeypatch.setenv("PATH", "")
     with pytest.raises(errors.UnsupportedType, match=word):
         legacy.read(OLE + f"{name}\0".encode("utf-16-le"), Options())
+
+
+def test_a_converted_workbook_is_read_as_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the converter makes of an .xls goes to the reader of its new kind.
+
+    The converter here is a double that always makes the same workbook; the test below has the real
+    one, where it is installed.
+    """
+    made = openpyxl.Workbook()
+    made.active.append(("Rent", 900))
+    made.save(tmp_path / "made.xlsx")
+    double = tmp_path / "soffice"
+    double.write_text(
+        f"""#!{sys.executable}
+import pathlib, shutil, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--outdir") + 1])
+out.mkdir(parents=True, exist_ok=True)
+shutil.copy({str(tmp_path / "made.xlsx")!r}, out / "in.xlsx")
+"""
+    )
+    double.chmod(0o755)
+    monkeypatch.setattr(legacy, "program", lambda: str(double))
+    (page,) = legacy.read(OLE + "Workbook\0".encode("utf-16-le"), Options())
+    assert page.text == "Sheet\nRent\t900"
 
 
 @pytest.mark.skipif(legacy.program() is None, reason="LibreOffice is not installed")
