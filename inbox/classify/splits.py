@@ -29,7 +29,8 @@ _NUMBERED = re.compile(
     r"^\W{0,3}(\d{1,4})\s{0,2}(?:/|of|von|de|di|van|sur)\s{0,2}(\d{1,4})\W{0,3}$",
     re.IGNORECASE | re.MULTILINE,
 )
-_BARE = re.compile(r"^\W{0,4}(\d{1,4})\W{0,4}$")
+# A letter on either side is an ornament that a font draws there.
+_BARE = re.compile(r"^(?:[^\W\d] )?\W{0,4}(\d{1,4})\W{0,4}(?: [^\W\d])?$")
 _DIGITS = re.compile(r"\d+")
 _EDGE_LINES = 3
 _LONGEST_PAGE = 6000  # characters of a page that are looked at

@@ -90,6 +90,9 @@ class Desk:
         for name in ("folder", "samples", "in"):
             (folder / name).mkdir()
             shutil.copy(folder / "letter.txt", folder / name / "letter.txt")
+        for label, name in (("invoice", "a.pdf"), ("letter", "letter.txt")):
+            (folder / "labelled" / label).mkdir(parents=True)
+            shutil.copy(folder / name, folder / "labelled" / label)
         shutil.rmtree(folder / "made")
         blobs = settings.blobs_folder / "in"
         blobs.mkdir(parents=True)

@@ -155,10 +155,15 @@ FAULTS = {
     "401": "model_rejected",
     "quota": "model_rejected",
     "refusal": "model_refused",
+    "filter": "model_refused",
     "length": "model_answer_invalid",
+    "empty": "model_answer_invalid",
     "html": "model_answer_invalid",
+    "null": "model_answer_invalid",
+    "truncated": "model_answer_invalid",
     "enum": "model_answer_invalid",
     "nan": "model_answer_invalid",
+    "range": "model_answer_invalid",
 }
 
 
@@ -179,3 +184,24 @@ def test_every_fault_has_its_outcome_in_the_rows_and_siblings_are_fine(
         rows = connection.execute(f"{query} on f.id = c.file_id group by 1").fetchall()
     calls = dict(rows)
     assert all(calls[number] == 1 for number in range(2, len(texts) + 1, 2))
+
+
+@pytest.mark.parametrize("fault", ["500", "truncated", "refusal", "401"])
+def test_after_a_fault_only_the_failed_file_is_asked_again(
+    opened: Callable[..., Inbox], server: ScriptedServer, fault: str
+) -> None:
+    """Nothing that was read is lost, and nothing that was answered is paid for twice."""
+    inbox = opened()
+    job_id = send(inbox, LETTER, f"{LETTER}P.S. 1")
+    server.plan("ok", *[fault] * (2 if fault == "truncated" else 1))
+    assert inbox.work() == JobStatus.COMPLETED
+    assert [label for label, _ in outcomes(inbox.get(job_id))] == ["letter", None]
+    asked = len(server.requests)
+    inbox.retry(job_id)
+    assert inbox.work() == JobStatus.COMPLETED
+    job = inbox.get(job_id)
+    assert outcomes(job) == [("letter", None)] * 2
+    assert len(server.requests) == asked + 1
+    assert job.result is not None
+    texts = [inbox.document(job_id, file.file_id).text for file in job.result.results]
+    assert texts == [LETTER.strip(), f"{LETTER}P.S. 1"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from inbox.classify import likeness, parse_labels
+from inbox.classify.cues import topic_cues, type_cues
 from inbox.classify.kinds import meaning
 from inbox.classify.lexicon import LexiconClassifier
 from inbox.errors import InvalidLabels
@@ -102,6 +103,13 @@ def test_types_that_nobody_described_are_known_by_their_names(encoder: bool) -> 
         page = Page(number=1, text=text, source=PageSource.NATIVE)
         read = Document(media_type="text/plain", pages=(page,))
         assert LexiconClassifier().classify(read, labels).label == name
+
+
+def test_a_name_means_one_type() -> None:
+    """No alias stands for two types, and no type is a topic as well."""
+    names = [alias for names in type_cues() for alias in names]
+    assert len(names) == len(set(names))
+    assert not {names[0] for names in type_cues()} & {names[0] for names in topic_cues()}
 
 
 def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:

@@ -52,6 +52,14 @@ def test_pages_of_one_document_stay_together() -> None:
     assert ranges(stack(INVOICE, *story[:3], RECEIPT)) == [(1, 1), (2, 4), (5, 5)]
 
 
+@pytest.mark.parametrize("number", ["{n}", "- {n} -", "[{n}]", "K {n} K"])
+def test_bare_page_numbers_that_count_on_speak(number: str) -> None:
+    """Pages that have only a running number in common are one document, however it is drawn."""
+    texts = (INVOICE, RESUME, RECEIPT)
+    numbered = [f"{text}\n{number.format(n=n)}\n" for n, text in enumerate(texts, 51)]
+    assert ranges(stack(*numbered)) == []
+
+
 def test_page_numbers_speak() -> None:
     """`Page 2 of 3` does not begin a document, however unlike its words; `Page 1` does."""
     numbered = [f"{text}\nPage {n} of 3\n" for n, text in enumerate((INVOICE, RESUME, RECEIPT), 1)]
