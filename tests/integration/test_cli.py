@@ -14,6 +14,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from processes import hear_sigint
 
 from inbox.cli import main
 from inbox.embedded import running_url
@@ -215,6 +216,7 @@ def test_interrupting_the_watcher_leaves_the_job(folder: Path, inbox: Inbox) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_sigint,  # noqa: PLW1509 - one thread here
     ) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")

@@ -80,7 +80,7 @@ def test_what_has_expired_is_forgotten(settings: Settings, inbox: Inbox) -> None
     assert stated.finished_at is not None
     assert stated.expires_at == stated.finished_at + timedelta(days=7)
     assert "0 jobs" in inbox_command(settings, "purge")
-    assert "1 jobs" in inbox_command(settings, "purge", INBOX_RETENTION_DAYS="7")
+    assert "1 job forgotten" in inbox_command(settings, "purge", INBOX_RETENTION_DAYS="7")
     assert {job.job_id for job in inbox.list()} == {young, running}
     blobs = {path.parent.name for path in settings.blobs_folder.rglob("*") if path.is_file()}
     assert blobs == {str(young), str(running)}

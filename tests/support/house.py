@@ -17,6 +17,7 @@ import processes
 import psutil
 import psycopg
 from environment import of_a_stack
+from processes import hear_sigint
 
 from inbox.embedded import running_url
 
@@ -47,7 +48,7 @@ class House:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_default_sigint,  # noqa: PLW1509 - one thread here
+                preexec_fn=hear_sigint,  # noqa: PLW1509 - one thread here
             )
         wait_until(self._started, START_SECONDS, self.log)
 
@@ -150,8 +151,3 @@ def wait_until(
     while not condition():
         assert time.monotonic() < until, explain()
         time.sleep(0.05)
-
-
-def _default_sigint() -> None:
-    # A test run in the background has SIGINT ignored, and children would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)

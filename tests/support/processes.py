@@ -29,3 +29,8 @@ def children(parent: int, word: str, *, all_below: bool = False) -> list[psutil.
 def left_after(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Those that are still there after so many seconds at most."""
     return psutil.wait_procs(list(processes), timeout=seconds)[1]
+
+
+def hear_sigint() -> None:
+    """Before a child begins: a test run in the background has SIGINT ignored, and so would it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -28,9 +28,9 @@ def every_error(kind: type[InboxError] = InboxError) -> Iterator[type[InboxError
 
 
 def test_every_error_has_a_status() -> None:
-    """The faults of the caller and of the file are 4xx, ours are 5xx."""
+    """The caller's faults, the file's, and what is not offered here are 4xx, ours are 5xx."""
     for kind in every_error():
-        asked = (errors.RequestError, errors.PermanentError)
+        asked = (errors.RequestError, errors.PermanentError, errors.SecretKeyMissing)
         expected = 4 if issubclass(kind, asked) else 5
         assert status_of(kind) // 100 == expected, kind
 
