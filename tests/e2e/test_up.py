@@ -269,7 +269,7 @@ def completed_dispatch(house: House, client: httpx.Client) -> str:
         return str(run["state_type"])
 
     def completed() -> bool:
-        if not runs or state() == "CANCELLED":  # others held all slots just then
+        if not runs or state() in {"CANCELLED", "CRASHED"}:  # no slot, or a worker of before ended
             made = client.post(f"/deployments/{deployment['id']}/create_flow_run", json=body)
             runs.append(made.raise_for_status().json()["id"])
         return state() == "COMPLETED"
