@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import NamedTuple
 
 from inbox.classify.cues import default_cues, topic_cues, type_cues
@@ -30,6 +32,8 @@ _LEAVES_IT = 0.7
 # What a common word is worth beside one that is not.
 _COMMON_SHARE = 0.25
 _COMMON_ROOTS = frozenset(stem(word) for word in COMMON_WORDS)
+# The points of a sort of letter at which a letter is surely of that sort.
+_SURELY_THE_SORT = 5.0
 # How far "other" may claim what no label names, while there are labels nobody knows the kind of.
 _UNSURE_ELSEWHERE = 0.5
 
@@ -65,10 +69,12 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
     for names, cues in (*topic_cues().items(), *type_cues().items()):
         if names[0] in wanted:
             known[names[0]] = score(cues, reading)
-    return {profile.name: _whole_score(profile, reading, known) for profile in profiles}
+    return {profile.name: _whole_score(profile, reading, known, wanted) for profile in profiles}
 
 
-def _whole_score(profile: _Profile, reading: Reading, known: Mapping[str, Score]) -> Score:
+def _whole_score(
+    profile: _Profile, reading: Reading, known: Mapping[str, Score], wanted: AbstractSet[str]
+) -> Score:
     own = _own_score(profile, reading)
     points = profile.own_share * own.points
     phrases = list(own.found)
@@ -77,7 +83,7 @@ def _whole_score(profile: _Profile, reading: Reading, known: Mapping[str, Score]
         # A label of several kinds is met by any of them.
         kind = max(profile.borrowed, key=lambda each: profile.borrowed[each] * known[each].points)
         share = profile.borrowed[kind]
-        points += share * known[kind].points
+        points += share * (known[kind].points + _as_a_sort(kind, known, wanted))
         phrases.extend(Found(item.phrase, share * item.points) for item in known[kind].found)
         shapes.extend((name, share * worth) for name, worth in known[kind].shapes)
     for cue in profile.cues:
@@ -85,6 +91,20 @@ def _whole_score(profile: _Profile, reading: Reading, known: Mapping[str, Score]
             points += _CUE
             phrases.append(Found(cue, _CUE))
     return Score(points, tuple(phrases), tuple(shapes))
+
+
+def _as_a_sort(kind: str, known: Mapping[str, Score], wanted: AbstractSet[str]) -> float:
+    """What a wider kind brings: beside a label for letters, a complaint is both."""
+    wider = [known[name].points for name in _sorts().get(kind, ()) if name in wanted]
+    if not wider:
+        return 0.0
+    sure = min(max(known[kind].points, 0.0) / _SURELY_THE_SORT, 1.0)
+    return sure * max(0.0, *wider)
+
+
+@cache
+def _sorts() -> Mapping[str, tuple[str, ...]]:
+    return {names[0]: cues.sort_of for names, cues in type_cues().items()}
 
 
 def _own_score(profile: _Profile, reading: Reading) -> Score:

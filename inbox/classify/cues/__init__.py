@@ -13,8 +13,9 @@ A group of phrases that mean the same counts once, growing with the logarithm of
 occur. `head` phrases count in the first lines only, where a document says what it is; `any`
 phrases count everywhere; a `shape` is a property of the layout, measured by
 `inbox.classify.layout`. A negative weight speaks against the label. Phrases are compared as whole
-words after case and accents are folded: `Année` is found in `ANNEE`. Weights run from 0.3 (common
-elsewhere too) over 1 (typical) to 3 (hardly anything else says so).
+words after case and accents are folded: `Année` is found in `ANNEE`. `[complaint < letter]` is a
+sort of letter. Weights run from 0.3 (common elsewhere too) over 1 (typical) to 3 (hardly anything
+else says so).
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ class Cues(NamedTuple):
     Attributes:
         phrases: groups of phrases.
         shapes: names of layout features with their weights.
+        sort_of: the default labels that this is a sort of.
     """
 
     phrases: tuple[Phrases, ...]
     shapes: tuple[tuple[str, float], ...]
+    sort_of: tuple[str, ...] = ()
 
 
 @cache
@@ -110,7 +113,8 @@ def read_cues(text: str) -> dict[str, Cues]:
         phrases = tuple(
             Phrases(weight, split_phrases(" ".join(body)), head) for head, weight, body in groups
         )
-        found[label] = Cues(phrases, tuple(shapes))
+        names, _, wider = label.partition("<")
+        found[names.strip()] = Cues(phrases, tuple(shapes), tuple(wider.split()))
     return found
 
 

@@ -112,6 +112,34 @@ def test_a_name_means_one_type() -> None:
     assert not {names[0] for names in type_cues()} & {names[0] for names in topic_cues()}
 
 
+@pytest.mark.parametrize(
+    ("wide", "sort", "path"),
+    [
+        ("contract", "lease", "contract/lease.txt"),
+        ("contract", "Mietvertrag", "contract/german_rent.txt"),
+        ("agreements", "nda", "contract/nda.txt"),
+        ("letter", "reference letter", "letter/recommendation.txt"),
+        ("identity document", "passport", "identity_document/passport.txt"),
+    ],
+)
+def test_a_sort_of_document_goes_before_the_wider_kind(
+    encoder: bool, wide: str, sort: str, path: str
+) -> None:
+    """A lease is a lease where there is a label for it; other contracts stay contracts."""
+    labels = [Label(name=wide), Label(name=sort), Label(name="minutes")]
+    assert LexiconClassifier().classify(sample(SAMPLES / path), labels).label == sort
+
+
+def test_a_wider_kind_keeps_what_is_not_of_the_sort(encoder: bool) -> None:
+    """An amendment is no lease, and a business letter no complaint."""
+    for names, path in (
+        (("contract", "lease"), "contract/amendment.txt"),
+        (("letter", "complaint"), "letter/business_scan.txt"),
+    ):
+        labels = [Label(name=name) for name in (*names, "minutes")]
+        assert LexiconClassifier().classify(sample(SAMPLES / path), labels).label == names[0]
+
+
 def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:
     """A label for three kinds takes documents of all three."""
     broad = dict.fromkeys(
