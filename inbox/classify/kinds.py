@@ -58,14 +58,14 @@ def meaning(label: Label) -> Meaning:
         return Meaning({ALIASES[name]: SAME})
     types = _types(label)
     if max(types.values(), default=0.0) > _IN_DESCRIPTION:
-        return Meaning(_kinds_of_type(name) | types)
+        return Meaning(_kinds_of_types(name, types) | types)
     return Meaning(_kinds_and_topics(label) | types)
 
 
-def _kinds_of_type(name: str) -> dict[str, float]:
-    """The kind that the name of a type stands for as well."""
-    kind = ALIASES.get(name)
-    return {} if kind is None or kind == "other" else {kind: _KIND_BESIDE_TYPE}
+def _kinds_of_types(name: str, types: Iterable[str]) -> dict[str, float]:
+    """The kinds that the name of a type stands for as well, in whatever language it is said."""
+    kinds = {ALIASES.get(alias) for alias in (name, *types)}
+    return {kind: _KIND_BESIDE_TYPE for kind in kinds if kind is not None and kind != "other"}
 
 
 def _kinds_and_topics(label: Label) -> dict[str, float]:

@@ -42,7 +42,7 @@ def _listed(name: str) -> frozenset[str]:
 
 # The commonest function words: running text is full of them in any language, tables are not.
 FUNCTION_WORDS = _listed("function_words.txt")
-# English words that say little about what a document is.
+# Words of six languages that say little about what a document is.
 COMMON_WORDS = _listed("common_words.txt")
 
 
