@@ -32,9 +32,9 @@ _BESIDE_KNOWN_CUES = 0.35
 # What the cues of the kinds that labels mean, the labels' own words and likeness of meaning are
 # worth in any other list. Fitted by log-likelihood on 12 lists of five labels with 25 texts each,
 # one list left out at a time, beside six lists of known kinds.
-_KNOWN = 0.4
-_WORDS = 0.35
-_LIKENESS = 14.0
+_KNOWN = 0.35
+_WORDS = 0.3
+_LIKENESS = 12.0
 # A label that means a kind this much less than another label leaves it to that one.
 _LEAVES_IT = 0.7
 # What a common word is worth beside one that is not.

@@ -57,8 +57,9 @@ def likeness(one: str, other: str) -> float:
 def to_descriptions(text: str, told: Sequence[tuple[str, str]]) -> list[float]:
     """How much more like each description a document is than documents usually are.
 
-    A description that is somewhat like everything would else be the nearest of too many (Radovanović
-    et al., 2010, "Hubs in Space"): what openings of all sorts of documents have in common is taken off.
+    A description that is somewhat like everything would else be the nearest of too many
+    (Radovanović et al., 2010, "Hubs in Space"): what the openings of all sorts of documents have in
+    common is taken off.
 
     Args:
         text: the document.

@@ -119,8 +119,8 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
 }
 SALUTATION = re.compile(
     r"^\W{0,3}(?:dear|sehr geehrte|liebe[rs]?|chère?|estimad[oa]s?|querid[oa]|gentile|egregi[oa]?|"
-    r"spett|geachte|beste|madame|monsieur|gentlemen|to whom it may concern|prezad[oa]|kære|bästa)"
-    r"\b[^\n]{0,80}$"
+    r"spett|geachte|beste|madame|monsieur|(?:ladies and )?gentlemen|to whom it may concern"
+    r"|prezad[oa]|kære|bästa)\b[^\n]{0,80}$"
     r"|^to the [^\n:]{3,40},\s*$",
     _ANY_CASE,
 )

@@ -51,7 +51,8 @@ _ALIASES: dict[str, str] = {
     "contract": "contracts|agreement|agreements|lease|nda|vertrag|vertrage|"
     "contrat|contrats|contrato|contratos|contratto|overeenkomst|legal agreement",
     "resume": "resumes|cv|cvs|curriculum vitae|curricula vitae|lebenslauf|lebenslaufe|curriculum|"
-    "curriculums|curriculos|hoja de vida|hojas de vida|curricolo|curricula|cv s|job application|candidate profile",
+    "curriculums|curriculos|hoja de vida|hojas de vida|curricolo|curricula|cv s|"
+    "job application|candidate profile",
     "letter": "letters|correspondence|business letter|brief|lettre|carta",
     "memo": "memos|memorandum|memoranda|internal note",
     "form": "forms|application form|questionnaire|formular|formulaire|tax form",
