@@ -30,11 +30,12 @@ _HEAD = 250  # characters
 # What a label's own words are worth where the list holds nothing but the names of known kinds.
 _BESIDE_KNOWN_CUES = 0.35
 # What the cues of the kinds that labels mean, the labels' own words and likeness of meaning are
-# worth in any other list. Fitted by log-likelihood on 12 lists of five labels with 25 texts each,
+# worth in any other list. Fitted by log-likelihood on 18 lists of five labels with 25 texts each,
 # one list left out at a time, beside six lists of known kinds.
-_KNOWN = 0.35
+_KNOWN = 0.5
+_MOST_KNOWN = 6.0  # points; more cues than that say little more
 _WORDS = 0.3
-_LIKENESS = 12.0
+_LIKENESS = 11.5
 # A label that means a kind this much less than another label leaves it to that one.
 _LEAVES_IT = 0.7
 # What a common word is worth beside one that is not.
@@ -88,7 +89,7 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
     alike = _alike(reading, labels)
     return {
         profile.name: _sum(
-            (_KNOWN, _known_score(profile, known, wanted)),
+            (_KNOWN, _bounded(_known_score(profile, known, wanted))),
             (_WORDS, _own_score(profile, reading, head_counts_twice=True)),
             (_LIKENESS, Score(alike[profile.name], ())),
             (1.0, _callers_cues(profile, reading)),
@@ -120,6 +121,10 @@ def _known_score(profile: _Profile, known: Mapping[str, Score], wanted: Abstract
     kind = max(profile.borrowed, key=lambda each: profile.borrowed[each] * known[each].points)
     wider = Score(_as_a_sort(kind, known, wanted), ())
     return _sum((profile.borrowed[kind], known[kind]), (profile.borrowed[kind], wider))
+
+
+def _bounded(found: Score) -> Score:
+    return found._replace(points=_MOST_KNOWN * math.tanh(found.points / _MOST_KNOWN))
 
 
 def _callers_cues(profile: _Profile, reading: Reading) -> Score:
