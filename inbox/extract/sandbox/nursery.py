@@ -183,7 +183,7 @@ def main(channel: int) -> None:
         with contextlib.suppress(OSError):  # no more processes: the asker starts one itself
             if os.fork() == 0:
                 requests.close()
-                _live(json.loads(data), descriptors)
+                _live(data, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -194,11 +194,12 @@ def _reap(*_: object) -> None:
             pass
 
 
-def _live(message: Mapping[str, Any], descriptors: list[int]) -> NoReturn:
+def _live(data: bytes, descriptors: list[int]) -> NoReturn:
     """In the fork: be a zygote."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        message = json.loads(data)
         control, asker = _born(message, descriptors)
         zygote.serve(message["setup"], control, partial(_over, asker))
         code = 0
