@@ -1,10 +1,16 @@
 """The same deployments on a pool of type process and on one of type prefork, side by side.
 
-    python -P bench/prefect.py            # about half an hour
-    python -P bench/prefect.py --short    # about five minutes, coarse
+    python -P bench/prefect.py                # about half an hour
+    python -P bench/prefect.py --short        # about five minutes, coarse
+    python -P bench/prefect.py --growth 300 --pools prefork    # about twelve minutes
 
 Each pool gets a Prefect server, a Postgres and a worker of its own, one after the other, with the
 settings of `inbox up`. Prints a table and, last, one line of JSON.
+
+`--growth` measures, and nothing else, what the schedule adds to Prefect's database: short dispatch
+runs, one every two seconds in place of one a minute, with the pauses of autovacuum as much shorter.
+The first third is left out: a young database gives each index its first pages, and has no space of
+dead rows to use again, so a few minutes of it say nothing of a day.
 """
 
 from __future__ import annotations
@@ -19,8 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +39,8 @@ import httpx  # noqa: E402
 import psutil  # noqa: E402
 import psycopg  # noqa: E402
 from prefect.client.orchestration import SyncPrefectClient  # noqa: E402
-from prefect.client.schemas.actions import WorkPoolCreate  # noqa: E402
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate  # noqa: E402
+from prefect.client.schemas.schedules import IntervalSchedule  # noqa: E402
 from prefect.workers.process import ProcessWorker  # noqa: E402
 
 from deployments.deploy import DEFAULTS  # noqa: E402
@@ -51,6 +59,24 @@ from prefect import flow
 def first_line(path: str) -> None:
     Path(path).write_text(str(time.time()))
 """
+EVERY = 2  # seconds between runs where growth is measured
+RUNS_A_DAY = 24 * 60
+SMALL = 0.05
+OFTEN = {
+    "INBOX_DISPATCH_RUN_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "20",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "30",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT20S",
+}
+SIZES = """
+    select 'all', pg_database_size(current_database())
+    union all
+    select 'runs', count(*) from flow_run join flow on flow.id = flow_id
+    where flow.name = 'dispatch' and state_type = 'COMPLETED'
+    union all
+    select relname, pg_total_relation_size(relid) from pg_stat_user_tables
+"""
 HIGHER_IS_BETTER = ("jobs per minute", "files per second")
 Figures = dict[str, float]
 
@@ -58,7 +84,9 @@ Figures = dict[str, float]
 class Scene:
     """A Prefect server, a worker on a pool of some type, and the API."""
 
-    def __init__(self, home: Path, stack: ExitStack, kind: str) -> None:
+    def __init__(
+        self, home: Path, stack: ExitStack, kind: str, more: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self._kind = kind
         self._stack = stack
@@ -76,6 +104,7 @@ class Scene:
             "INBOX_PORT": str(self.port),
             "DATABASE_URL": self.postgres.url("inbox"),
         }
+        self.environment |= more or {}
         where = ["--host", "127.0.0.1", "--port", str(self.prefect_port)]
         self.start("server", *PREFECT, "server", "start", *where)
         wait_for(lambda: answers(f"{self.environment['PREFECT_API_URL']}/health"))
@@ -132,11 +161,10 @@ class Scene:
         """All processes that were started here, Postgres included."""
         return psutil.Process().children(recursive=True)
 
-    def size(self) -> int:
-        """Bytes of Prefect's database."""
+    def sizes(self) -> dict[str, int]:
+        """How many dispatch runs are over; bytes of all, and of each table with its indexes."""
         with psycopg.connect(self.postgres.url("prefect"), autocommit=True) as connection:
-            row = connection.execute("select pg_database_size(current_database())").fetchone()
-            return int(row[0]) if row else 0
+            return dict(connection.execute(SIZES).fetchall())
 
     def first(self) -> float:
         """Seconds from asking for a run to the first line of its flow."""
@@ -181,17 +209,16 @@ def measure(kind: str, options: argparse.Namespace) -> Figures:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scene = Scene(Path(folder), stack, kind)
         time.sleep(options.settle)
-        bare, _ = idle(scene, options.idle)
+        bare = idle(scene, options.idle)
         scene.populate()
         time.sleep(options.settle)
-        busy, grown = idle(scene, options.idle)
+        busy = idle(scene, options.idle)
         # PSS: what forks share counts once
         memory = sum(getattr(ask(part, "memory_full_info"), "pss", 0) for part in scene.family())
         figures = {
             "bare server, cores": bare,
             "idle above it, cores": busy - bare,
             "memory, MiB": memory / 2**20,
-            "database growth, MiB a day": grown * 86400 / 2**20,
         }
         figures |= triggers(scene, options.triggers)
         figures |= spread("POST to processing", [claimed(scene) for _ in range(options.posts)])
@@ -226,12 +253,46 @@ def many_files(scene: Scene, count: int) -> Figures:
     }
 
 
-def idle(scene: Scene, seconds: float) -> tuple[float, float]:
-    """Busy cores, and bytes a second that Prefect's database grows by."""
-    cpu, size, began = scene.cpu(), scene.size(), time.monotonic()
+def idle(scene: Scene, seconds: float) -> float:
+    """Busy cores."""
+    cpu, began = scene.cpu(), time.monotonic()
     time.sleep(seconds)
-    passed = time.monotonic() - began
-    return (scene.cpu() - cpu) / passed, (scene.size() - size) / passed
+    return (scene.cpu() - cpu) / (time.monotonic() - began)
+
+
+def growth(kind: str, options: argparse.Namespace) -> Figures:
+    """What a dispatch run of the schedule leaves in Prefect's database: kB by table, MB a day."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        scene = Scene(Path(folder), stack, kind, OFTEN)
+        with psycopg.connect(scene.postgres.url("prefect"), autocommit=True) as connection:
+            connection.execute(f"alter system set autovacuum_naptime = '{EVERY}s'")
+            connection.execute("select pg_reload_conf()")
+        scene.populate()
+        dispatch = scene.client.read_deployment_by_name("dispatch/dispatch")
+        (schedule,) = dispatch.schedules
+        often = IntervalSchedule(interval=timedelta(seconds=EVERY))
+        scene.client.update_deployment_schedule(dispatch.id, schedule.id, schedule=often)
+        # The worker takes runs ten seconds ahead, which are more than may be at once otherwise.
+        scene.client.update_deployment(dispatch.id, DeploymentUpdate(concurrency_limit=20))
+        young = after_runs(scene, 1)
+        grown = after_runs(scene, young["runs"] + options.growth // 3)
+        old = after_runs(scene, young["runs"] + options.growth)
+
+    def each(before: dict[str, int], after: dict[str, int], name: str) -> float:
+        return (after[name] - before[name]) / (after["runs"] - before["runs"]) / 1e3
+
+    tables = {name: each(grown, old, name) for name in old if name not in ("all", "runs")}
+    return {
+        "MB a day": each(grown, old, "all") * RUNS_A_DAY / 1e3,
+        "kB a run": each(grown, old, "all"),
+        "kB a run, young database": each(young, grown, "all"),
+    } | {f"kB a run, {name}": size for name, size in tables.items() if size >= SMALL}
+
+
+def after_runs(scene: Scene, count: int) -> dict[str, int]:
+    """The sizes when at least so many dispatch runs are over."""
+    wait_for(lambda: scene.sizes()["runs"] >= count, seconds=300 + 30 * count, every=1)
+    return scene.sizes()
 
 
 def claimed(scene: Scene) -> float:
@@ -306,6 +367,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--jobs", type=int, default=60)
     parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--growth", type=int, metavar="RUNS", help="of the database, nothing else")
     parser.add_argument("--pools", default="process,prefork")
     options = parser.parse_args()
     if options.short:
@@ -314,7 +376,7 @@ def main() -> None:
     found: dict[str, Figures] = {}
     with stoppable():
         for kind in options.pools.split(","):
-            found[kind] = measure(kind, options)
+            found[kind] = (growth if options.growth else measure)(kind, options)
             print(kind, json.dumps(found[kind]), file=sys.stderr, flush=True)
     table(found)
     print(json.dumps({"load": os.getloadavg(), "options": vars(options), "figures": found}))
@@ -325,7 +387,7 @@ def table(found: dict[str, Figures]) -> None:
     kinds = list(found)
     print(f"{'':34}" + "".join(f"{kind:>12}" for kind in kinds) + f"{'times better':>14}")
     for name in found[kinds[0]]:
-        values = [found[kind][name] for kind in kinds]
+        values = [found[kind].get(name, 0.0) for kind in kinds]
         first, last = values[0], values[-1]
         over, under = (last, first) if name in HIGHER_IS_BETTER else (first, last)
         ratio = f"{over / under:14.1f}" if under > 0 else f"{'-':>14}"

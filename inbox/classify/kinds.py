@@ -23,6 +23,11 @@ SAME = 1.0
 _PART_OF_NAME = 0.85
 _IN_DESCRIPTION = 0.6
 _TOPIC_BESIDE_KIND = 0.5
+_TOPIC_IN_DESCRIPTION = 0.3
+# Words that name a kind as a label, and in a description may mean anything.
+_VAGUE = frozenset(
+    {"paper", "papers", "publication", "id", "mail", "mails", "brief", "beleg", "belege"}
+)
 _DESCRIBED = 0.8  # most that describing words can show
 _FULLY_DESCRIBED = 3.0  # points of describing words that show it
 _NAME_COUNTS = 1.5
@@ -58,14 +63,14 @@ def meaning(label: Label) -> Meaning:
         return Meaning({ALIASES[name]: SAME})
     types = _types(label)
     if max(types.values(), default=0.0) > _IN_DESCRIPTION:
-        return Meaning(_kinds_of_type(name) | types)
+        return Meaning(_kinds_of_types(name, types) | types)
     return Meaning(_kinds_and_topics(label) | types)
 
 
-def _kinds_of_type(name: str) -> dict[str, float]:
-    """The kind that the name of a type stands for as well."""
-    kind = ALIASES.get(name)
-    return {} if kind is None or kind == "other" else {kind: _KIND_BESIDE_TYPE}
+def _kinds_of_types(name: str, types: Iterable[str]) -> dict[str, float]:
+    """The kinds that the name of a type stands for as well, in whatever language it is said."""
+    kinds = {ALIASES.get(alias) for alias in (name, *types)}
+    return {kind: _KIND_BESIDE_TYPE for kind in kinds if kind is not None and kind != "other"}
 
 
 def _kinds_and_topics(label: Label) -> dict[str, float]:
@@ -80,7 +85,9 @@ def _kinds_and_topics(label: Label) -> dict[str, float]:
             # A kind of document says more than what it is about.
             shares[names[name]] = _TOPIC_BESIDE_KIND if names is topics and shares else SAME
             continue
-        for text, share in ((description, _IN_DESCRIPTION), (name, _PART_OF_NAME)):
+        said = _TOPIC_IN_DESCRIPTION if names is topics else _IN_DESCRIPTION
+        telling = " ".join(word for word in description.split() if word not in _VAGUE)
+        for text, share in ((telling, said), (name, _PART_OF_NAME)):
             for kind in _named(names, text):
                 shares[kind] = max(shares.get(kind, 0.0), share)
     return shares

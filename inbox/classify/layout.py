@@ -68,6 +68,7 @@ def _correspondence(text: str) -> dict[str, float]:
     return {
         "mail_head": _ramp(said, 1.5, 4.0),
         "memo_head": float(is_memo),
+        "subject_first": float(not is_memo and bool(patterns.SUBJECT_FIRST.match(text))),
         "salutation": float(bool(patterns.SALUTATION.search(text[:3500]))),
         "closing": float(bool(patterns.CLOSING.search(text))),
         "typist": float(bool(patterns.TYPIST.search(text))),

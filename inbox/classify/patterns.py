@@ -38,14 +38,14 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
         ("bullets", r"^\s{0,8}[•·▪●◦‣*–-]\s", re.MULTILINE, 6, 1.2),
         (
             "citations",
-            r"\[\d{1,3}(?:[,–-] ?\d{1,3}){0,8}\]|\b(?:19|20)\d\d[a-z]?\)|\bet al\b",
+            r"\[ ?\d{1,3}(?:[ ,–-]{1,3}\d{1,3}){0,8} ?\]|\b(?:19|20)\d\d[a-z]?\)|\bet al\b",
             0,
             6,
             1.5,
         ),
         (
             "captions",
-            r"^\W{0,3}(?:fig(?:ure|\.)?|table|tab\.|chart|exhibit) ?\d",
+            r"^\W{0,3}(?:fig(?:ure|\.)?|table|tab\.|chart|exhibit) ?(?:\d|[IVX]{1,4}\b)",
             _ANY_CASE,
             2,
             1.2,
@@ -66,6 +66,16 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
             5,
             1.5,
         ),
+        (
+            "paper_headings",
+            r"^\W{0,3}(?:\d\.?|[IVX]{1,4}\.)? ?(?:abstract|introduction|(?:materials and )?methods?"
+            r"|results(?: and discussion)?|discussion|references|acknowledge?ments?|related work)"
+            r"\W{0,3}$",
+            _ANY_CASE,
+            2,
+            1.5,
+        ),
+        ("quotations", r"[\"“„«][^\"“”»\n]{15,240}[,.!?…][\"”“»]", 0, 2, 1.5),
         ("blanks", r"_{4,}|(?:_ ){4,}|\.{12,}(?!\s*\d+\s*$)|…{4,}", re.MULTILINE, 4, 1.5),
         ("checkboxes", r"[☐☑☒□❑❏◻]|\[ ?[xX ]? ?\]|\( {1,2}\)|\b[O0o] (?:Yes|No)\b", 0, 3, 1.5),
         ("labels", r"^\W{0,3}[A-Z][^\n:]{1,32}:(?:\s|$)", re.MULTILINE, 8, 1.2),
@@ -109,8 +119,9 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
 }
 SALUTATION = re.compile(
     r"^\W{0,3}(?:dear|sehr geehrte|liebe[rs]?|chère?|estimad[oa]s?|querid[oa]|gentile|egregi[oa]?|"
-    r"spett|geachte|beste|madame|monsieur|gentlemen|to whom it may concern|prezad[oa]|kære|bästa)"
-    r"\b[^\n]{0,60}$",
+    r"spett|geachte|beste|madame|monsieur|(?:ladies and )?gentlemen|to whom it may concern"
+    r"|prezad[oa]|kære|bästa)\b[^\n]{0,80}$"
+    r"|^to the [^\n:]{3,40},\s*$",
     _ANY_CASE,
 )
 CLOSING = re.compile(
@@ -136,6 +147,8 @@ BARE_HEADER = re.compile(
     r"^\W{0,3}(to|from|date|subject|von|an|datum|betreff|de|objet)[ \t.]{1,8}(?=[A-Z0-9])",
     re.MULTILINE | re.IGNORECASE,
 )
+# Mail that was kept without its other headers.
+SUBJECT_FIRST = re.compile(r"\s{0,20}(?:subject|betreff|objet|asunto|oggetto) ?:", re.IGNORECASE)
 # The initials of who dictated and who typed: WC:mlb, JKW/ph.
 TYPIST = re.compile(r"^\W{0,2}[A-Z]{2,4} ?[:/] ?[a-z]{2,3}\W{0,2}$", re.MULTILINE)
 MONEY = re.compile(_AMOUNT + r"|[$€£]\s?\d")

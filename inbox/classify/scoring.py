@@ -13,6 +13,9 @@ _MOST_REPEATS = 2.2
 _MOST_AGAINST = 1.4
 _IN_HEAD_ONLY = 0.45
 _WHOLE_LINE = 1.25
+# One word that stands once may be there by chance.
+_A_LONE_WORD = 0.7
+_SPACES_AROUND_A_WORD = 2
 
 
 class Found(NamedTuple):
@@ -43,7 +46,7 @@ def score(cues: Cues, reading: Reading) -> Score:
     found: list[Found] = []
     for group in cues.phrases:
         present = _present(group.phrases, reading)
-        if not present:
+        if len(present) < group.fewest:
             continue
         value = (
             _head_value(present, reading) if group.head else _count_value(group, present, reading)
@@ -77,5 +80,7 @@ def _head_value(present: Sequence[str], reading: Reading) -> float:
 
 def _count_value(group: Phrases, present: Sequence[str], reading: Reading) -> float:
     times = sum(reading.running.count(phrase) for phrase in present)
+    if group.weight > 0 and times == 1 and present[0].count(" ") == _SPACES_AROUND_A_WORD:
+        return _A_LONE_WORD
     most = _MOST_REPEATS if group.weight > 0 else _MOST_AGAINST
     return min(1 + 0.6 * math.log(max(times, 1)), most)

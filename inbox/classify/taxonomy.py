@@ -50,7 +50,9 @@ _ALIASES: dict[str, str] = {
     "kassenbeleg|ticket de caisse|recibo|recibos|scontrino|kassabon|expense receipt",
     "contract": "contracts|agreement|agreements|lease|nda|vertrag|vertrage|"
     "contrat|contrats|contrato|contratos|contratto|overeenkomst|legal agreement",
-    "resume": "resumes|cv|cvs|curriculum vitae|lebenslauf|job application|candidate profile",
+    "resume": "resumes|cv|cvs|curriculum vitae|curricula vitae|lebenslauf|lebenslaufe|curriculum|"
+    "curriculums|curriculos|hoja de vida|hojas de vida|curricolo|curricula|cv s|"
+    "job application|candidate profile",
     "letter": "letters|correspondence|business letter|brief|lettre|carta",
     "memo": "memos|memorandum|memoranda|internal note",
     "form": "forms|application form|questionnaire|formular|formulaire|tax form",

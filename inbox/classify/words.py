@@ -8,7 +8,7 @@ from importlib import resources
 
 _WORD = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]+")
-_SPACED = re.compile(r"\b(?:[A-Z] ){4,30}[A-Z]\b")
+_SPACED = re.compile(r"\b(?:(?:[A-Z] ){4,30}[A-Z]|[A-Za-z] (?:[a-z] ){3,29}[a-z])\b")
 _MIXED = re.compile(r"[a-z]+[0158][a-z0158]*[a-z]|[01][a-z]{3,30}")
 _LOOKALIKES = str.maketrans("0158", "oisb")
 
@@ -42,7 +42,7 @@ def _listed(name: str) -> frozenset[str]:
 
 # The commonest function words: running text is full of them in any language, tables are not.
 FUNCTION_WORDS = _listed("function_words.txt")
-# English words that say little about what a document is.
+# Words of six languages that say little about what a document is.
 COMMON_WORDS = _listed("common_words.txt")
 
 

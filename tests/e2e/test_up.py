@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -236,6 +237,57 @@ def test_a_killed_dispatch_run_is_followed_by_another(house: House, letters: lis
     states = {run["state_type"] for run in dispatches().values() if run["id"] in before}
     assert "CRASHED" in states
     house.finished(house.submit(letters[:1]))
+
+
+def test_a_dispatch_run_leaves_few_events_in_prefect(house: House) -> None:
+    """One a minute fills Prefect's database; each event costs a row for each thing it names."""
+    api = f"{house.url('Prefect')}/api"
+    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+        run = completed_dispatch(house, client)
+        body = {"filter": {"any_resource": {"id": [f"prefect.flow-run.{run}"]}}, "limit": 50}
+
+        def events() -> dict[str, list[list[dict[str, str]]]]:
+            found: dict[str, list[list[dict[str, str]]]] = {}
+            for event in client.post("/events/filter", json=body).json()["events"]:
+                found.setdefault(event["event"], []).append(event["related"])
+            return found
+
+        last = {"prefect.flow-run.Completed", "prefect.worker.executed-flow-run"}
+        wait_until(lambda: last <= events().keys(), 120, house.logs)  # they are written in batches
+        found = events()
+    unscheduled = {"prefect.flow-run.Scheduled", "prefect.flow-run.Late"}
+    assert found.keys() - unscheduled <= {
+        "prefect.flow-run.Pending",
+        "prefect.flow-run.Running",
+        "prefect.flow-run.heartbeat",
+        "prefect.flow-run.Completed",
+        "prefect.worker.submitted-flow-run",
+        "prefect.worker.executed-flow-run",
+    }
+    assert {name for name, each in found.items() if len(each) > 1} == set()
+    named = [each["prefect.resource.id"] for ((*related,),) in found.values() for each in related]
+    assert [name for name in named if name.startswith("prefect.tag.")] == []
+
+
+def completed_dispatch(house: House, client: httpx.Client) -> str:
+    """The id of a new dispatch run whose time was over when it began, so that it ended at once."""
+    deployment = client.get("/deployments/name/dispatch/dispatch").raise_for_status().json()
+    due = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    body = {"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": due}}}
+    runs: list[str] = []
+
+    def state() -> str:
+        run = client.get(f"/flow_runs/{runs[-1]}").raise_for_status().json()
+        return str(run["state_type"])
+
+    def completed() -> bool:
+        if not runs or state() in {"CANCELLED", "CRASHED"}:  # no slot, or a worker of before ended
+            made = client.post(f"/deployments/{deployment['id']}/create_flow_run", json=body)
+            runs.append(made.raise_for_status().json()["id"])
+        return state() == "COMPLETED"
+
+    wait_until(completed, 180, house.logs)
+    return runs[-1]
 
 
 def finished_files(house: House, job_id: UUID) -> dict[int, object]:

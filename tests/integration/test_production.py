@@ -24,6 +24,7 @@ from pydantic import AliasChoices
 
 from inbox.cli import app, load
 from inbox.settings import Settings
+from inbox.up.stack import prefect_server_environment
 
 CHECKOUT = Path(__file__).parents[2]
 DEPLOYMENTS = CHECKOUT / "deployments"
@@ -216,6 +217,25 @@ def test_manifests_hold_together() -> None:
         assert ("Deployment", scaler["spec"]["scaleTargetRef"]["name"]) in names
         metric = scaler["spec"]["metrics"][0]["external"]["metric"]["name"]
         assert f'"{metric}"' in (CHECKOUT / "inbox/api/metrics.py").read_text()
+
+
+def test_every_prefect_server_keeps_as_little_as_that_of_inbox_up() -> None:
+    """Prefect itself keeps flow runs for 90 days, and makes a hundred runs ahead."""
+    (pod,) = (each for each in pods() if each["metadata"]["labels"]["app"] == "prefect")
+    (container,) = pod["spec"]["containers"]
+    servers = [{one["name"]: one["value"] for one in container["env"]}]
+    servers += [
+        yaml.safe_load(path.read_text())["services"]["prefect"]["environment"] for path in COMPOSE
+    ]
+    services = ("PREFECT_SERVER_SERVICES_SCHEDULER_", "PREFECT_SERVER_SERVICES_DB_VACUUM_")
+    ours = {
+        name: value
+        for name, value in prefect_server_environment().items()
+        if name.startswith(services)
+    }
+    assert len(ours) == 5
+    for server in servers:
+        assert ours.items() <= server.items()
 
 
 def test_pods_may_do_little() -> None:

@@ -11,10 +11,12 @@ The text files beside this module hold the cues, in this form:
 
 A group of phrases that mean the same counts once, growing with the logarithm of how often they
 occur. `head` phrases count in the first lines only, where a document says what it is; `any`
-phrases count everywhere; a `shape` is a property of the layout, measured by
+phrases count everywhere; `two` phrases do so where two different ones stand, as each is a common
+word; a `shape` is a property of the layout, measured by
 `inbox.classify.layout`. A negative weight speaks against the label. Phrases are compared as whole
-words after case and accents are folded: `Année` is found in `ANNEE`. Weights run from 0.3 (common
-elsewhere too) over 1 (typical) to 3 (hardly anything else says so).
+words after case and accents are folded: `Année` is found in `ANNEE`. `[complaint < letter]` is a
+sort of letter. Weights run from 0.3 (common elsewhere too) over 1 (typical) to 3 (hardly anything
+else says so).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import NamedTuple
 from inbox.classify.words import fold
 
 _FILES = ("finance.txt", "papers.txt", "people.txt", "correspondence.txt", "knowledge.txt")
-_GROUP = re.compile(r"(head|any)\s+([+-]\d+\.\d+)$")
+_GROUP = re.compile(r"(head|any|two)\s+([+-]\d+\.\d+)$")
 _SHAPE = re.compile(r"shape\s+([+-]\d+\.\d+)\s+(\w+)$")
 
 
@@ -39,11 +41,13 @@ class Phrases(NamedTuple):
         weight: what the group is worth; negative where it speaks against the label.
         phrases: folded words joined and surrounded by single spaces.
         head: whether only the first lines count.
+        fewest: how many different ones must stand in a document.
     """
 
     weight: float
     phrases: tuple[str, ...]
     head: bool
+    fewest: int = 1
 
 
 class Cues(NamedTuple):
@@ -52,10 +56,12 @@ class Cues(NamedTuple):
     Attributes:
         phrases: groups of phrases.
         shapes: names of layout features with their weights.
+        sort_of: the default labels that this is a sort of.
     """
 
     phrases: tuple[Phrases, ...]
     shapes: tuple[tuple[str, float], ...]
+    sort_of: tuple[str, ...] = ()
 
 
 @cache
@@ -96,11 +102,11 @@ def read_cues(text: str) -> dict[str, Cues]:
     """
     found: dict[str, Cues] = {}
     for label, lines in _sections(text):
-        groups: list[tuple[bool, float, list[str]]] = []
+        groups: list[tuple[str, float, list[str]]] = []
         shapes: list[tuple[str, float]] = []
         for line in lines:
             if group := _GROUP.match(line):
-                groups.append((group[1] == "head", float(group[2]), []))
+                groups.append((group[1], float(group[2]), []))
             elif shape := _SHAPE.match(line):
                 shapes.append((shape[2], float(shape[1])))
             elif line.startswith(" ") and groups:
@@ -108,9 +114,13 @@ def read_cues(text: str) -> dict[str, Cues]:
             else:
                 raise ValueError(f"not a cue: {line!r}")
         phrases = tuple(
-            Phrases(weight, split_phrases(" ".join(body)), head) for head, weight, body in groups
+            Phrases(
+                weight, split_phrases(" ".join(body)), where == "head", 2 if where == "two" else 1
+            )
+            for where, weight, body in groups
         )
-        found[label] = Cues(phrases, tuple(shapes))
+        names, _, wider = label.partition("<")
+        found[names.strip()] = Cues(phrases, tuple(shapes), tuple(wider.split()))
     return found
 
 

@@ -112,6 +112,34 @@ def test_a_name_means_one_type() -> None:
     assert not {names[0] for names in type_cues()} & {names[0] for names in topic_cues()}
 
 
+@pytest.mark.parametrize(
+    ("wide", "sort", "path"),
+    [
+        ("contract", "lease", "contract/lease.txt"),
+        ("contract", "Mietvertrag", "contract/german_rent.txt"),
+        ("agreements", "nda", "contract/nda.txt"),
+        ("letter", "reference letter", "letter/recommendation.txt"),
+        ("identity document", "passport", "identity_document/passport.txt"),
+    ],
+)
+def test_a_sort_of_document_goes_before_the_wider_kind(
+    encoder: bool, wide: str, sort: str, path: str
+) -> None:
+    """A lease is a lease where there is a label for it; other contracts stay contracts."""
+    labels = [Label(name=wide), Label(name=sort), Label(name="minutes")]
+    assert LexiconClassifier().classify(sample(SAMPLES / path), labels).label == sort
+
+
+def test_a_wider_kind_keeps_what_is_not_of_the_sort(encoder: bool) -> None:
+    """An amendment is no lease, and a business letter no complaint."""
+    for names, path in (
+        (("contract", "lease"), "contract/amendment.txt"),
+        (("letter", "complaint"), "letter/business_scan.txt"),
+    ):
+        labels = [Label(name=name) for name in (*names, "minutes")]
+        assert LexiconClassifier().classify(sample(SAMPLES / path), labels).label == names[0]
+
+
 def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:
     """A label for three kinds takes documents of all three."""
     broad = dict.fromkeys(
@@ -134,6 +162,36 @@ def test_the_callers_cues_count(encoder: bool) -> None:
     result = LexiconClassifier().classify(read, labels)
     assert result.label == "gauges"
     assert any("Zorblatt" in evidence.quote for evidence in result.evidence)
+
+
+REPAIRS = (
+    ("Heating faults", "Tenants tell us that it is cold at home and the radiators do nothing"),
+    ("Parking", "Residents ask where they may leave their cars"),
+    ("Celebrations", "Invitations to summer parties of the neighbourhood"),
+)
+COLD = (
+    "Hello, it is thirteen degrees in my living room again.\n"
+    "The thing on the wall stays icy although I turned the knob to five.\n"
+    "My children wear coats indoors. When does your plumber come?\n"
+)
+
+
+def test_likeness_of_meaning_decides_where_words_do_not() -> None:
+    """A text without a word of its label's description; a line of it is quoted all the same."""
+    labels = [Label(name=name, description=said) for name, said in REPAIRS]
+    page = Page(number=1, text=COLD, source=PageSource.NATIVE)
+    result = LexiconClassifier().classify(Document(media_type="text/plain", pages=(page,)), labels)
+    assert result.label == "Heating faults"
+    assert result.evidence
+    assert all(evidence.quote in COLD for evidence in result.evidence)
+
+
+def test_names_of_known_kinds_need_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs a second to load, and adds nothing there."""
+    monkeypatch.setattr(likeness, "to_descriptions", lambda *_: pytest.fail("was asked"))
+    labels = [Label(name=name) for name in ("invoice", "Mietvertrag", "complaint")]
+    read = sample(SAMPLES / "contract" / "german_rent.txt")
+    assert LexiconClassifier().classify(read, labels).label == "Mietvertrag"
 
 
 @pytest.mark.parametrize(
