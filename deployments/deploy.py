@@ -40,6 +40,7 @@ DEFAULTS = {
         # What nearly every job loads when it needs it.
         "inbox.classify.lexicon",
         "inbox.store.postgres",
+        "inbox.extract:keep_nursery",
     ],
     # A run that is told to stop hands its job back, so it is told soon.
     "drain_seconds": 1,

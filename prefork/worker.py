@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from prefect.workers.base import BaseWorkerResult
 
 PATIENCE = 15.0
-PRELOAD = "Modules that the warm process imports, so that runs need not."
+PRELOAD = (
+    "Modules that the warm process imports, so that runs need not; `module:function` also calls the"
+    " function, once."
+)
 CHECK_CODE = (
     "Whether to look, before a run starts, if code has changed since it was imported, and if so to"
     " start a fresh warm process."

@@ -33,6 +33,7 @@ ENGINE = (
     "prefect.flow_engine",
     "prefect.task_engine",
     "prefect.task_runners",
+    "prefect.utilities.visualization",
     "prefect.client.orchestration",
     "prefect.events.clients",
     "prefect.logging.handlers",
@@ -119,15 +120,22 @@ class Zygote:
 
 
 def warm_up(modules: Iterable[str]) -> dict[str, Any]:
-    """Import the engine and `modules`; what the worker should know about it."""
+    """Import the engine and `modules`; what the worker should know about it.
+
+    Args:
+        modules: each `module`, or `module:function` for one with a function to call.
+    """
     for module in ENGINE:
         importlib.import_module(module)
     problems = {}
-    for module in modules:
+    for entry in modules:
+        module, _, function = entry.partition(":")
         try:
-            importlib.import_module(module)
+            loaded = importlib.import_module(module)
+            if function:
+                getattr(loaded, function)()
         except Exception:  # noqa: BLE001 - a run that needs it will say so itself
-            problems[module] = traceback.format_exc(limit=-3)[-2000:]
+            problems[entry] = traceback.format_exc(limit=-3)[-2000:]
     from prefork import child  # noqa: PLC0415 - heavy, and loaded by now
 
     child.warm_up()

@@ -367,7 +367,7 @@ class Zygotes:
             self._told.add(zygote)
             self._say.info("Warm process %s is ready.", zygote.pid)
             for module, problem in report["problems"].items():
-                self._say.warning("Cannot import %s ahead of the runs:\n%s", module, problem)
+                self._say.warning("Cannot load %s ahead of the runs:\n%s", module, problem)
 
     def _retire(self, zygote: Zygote) -> None:
         self._zygotes = {key: known for key, known in self._zygotes.items() if known is not zygote}

@@ -26,19 +26,19 @@ from inbox.extract.options import Ladder, Options, Shape, Unpacking
 from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
 from inbox.extract.plan import Plan, settle, without
 from inbox.extract.recipe import recipe
-from inbox.extract.sandbox import Limits, Sandbox, Signal
+from inbox.extract.sandbox import Limits, Sandbox, Signal, nursery, starting
 from inbox.extract.slots import Slots, processors
 from inbox.extract.watch import Watcher
 from inbox.extract.worded import WordedPage, worded
-from inbox.extract.work import ELSEWHERE
+from inbox.extract.work import ELSEWHERE, load_plain
 from inbox.model import Document
 
 if TYPE_CHECKING:  # its library is large, and the processes that read do not need it
     from inbox.settings import Settings
 
 __all__ = [
-    "MEDIA_TYPES", "Output", "Reader", "Taken", "Unpacking", "Watcher", "WordedPage", "output_of",
-    "recipe",
+    "MEDIA_TYPES", "Output", "Reader", "Taken", "Unpacking", "Watcher", "WordedPage",
+    "keep_nursery", "output_of", "recipe",
 ]  # fmt: skip
 
 _TAKEN = TypeAdapter(list[Taken])
@@ -369,6 +369,12 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def keep_nursery() -> None:
+    """Let the readers of this process's forks share what they load, with a nursery for zygotes."""
+    load_plain()  # here as well, so that who watches the files of modules sees them change
+    nursery.keep(starting.environment() | _ENVIRONMENT)
 
 
 def _secret(passwords: Sequence[str]) -> dict[str, list[str]] | None:

@@ -126,6 +126,11 @@ def warm_plain(_: dict[str, Any]) -> None:
     global _only  # noqa: PLW0603 - this process is for nothing else
     office.FORBIDDEN = True
     _only = {sniff.TEXT}
+    load_plain()
+
+
+def load_plain() -> None:
+    """Load what plain text needs."""
     importlib.import_module(EXTRACTORS[sniff.TEXT])
 
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from environment import without_ours
 from house import House, wait_until
-from scans import cancel_a_scan
+from scans import cancel_a_scan, readers
 
 from inbox.samples import business
 from inbox.samples.sheet import pdf
@@ -48,6 +48,18 @@ def test_files_that_are_posted_are_classified(house: House, tmp_path: Path) -> N
     outcomes = [(one["label"], one["error_code"]) for one in result["results"]]
     assert outcomes == [("invoice", None), ("letter", None), (None, "corrupt_file")]
     assert all(one["evidence"] for one in result["results"][:2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere runs are not forked")
+def test_the_readers_of_runs_are_forks_of_one_process(house: House, letters: list[Path]) -> None:
+    """No run starts an interpreter to read its files, and its readers end with it."""
+    job_id = house.submit(letters)
+    wait_until(lambda: bool(readers(house)), 120, house.logs)
+    runs = {run.pid for run in house.named("prefork-run")}
+    programs = house.children("inbox.extract.sandbox.zygote")
+    assert not [program for program in programs if program.ppid() in runs]
+    house.finished(job_id)
+    wait_until(lambda: not readers(house), 60, house.logs)
 
 
 def test_locked_files_open_with_their_password(house: House, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from house import House, wait_until
 from PIL import Image, ImageDraw, ImageFont
 
 BUSY_SECONDS = 0.5
+NURSERY = "inbox.extract.sandbox.nursery"
 
 
 def scan(pages: int) -> bytes:
@@ -34,11 +35,11 @@ def scan(pages: int) -> bytes:
 
 
 def readers(house: House) -> list[psutil.Process]:
-    """What runs below the flow runs of a house: the processes that read, and theirs."""
+    """What runs below the flow runs and the nursery of a house: the processes that read."""
     found: dict[int, psutil.Process] = {}
-    for run in house.named("prefork-run"):
+    for owner in [*house.named("prefork-run"), *house.children(NURSERY)]:
         with suppress(psutil.NoSuchProcess):
-            found |= {child.pid: child for child in run.children(recursive=True)}
+            found |= {child.pid: child for child in owner.children(recursive=True)}
     return list(found.values())
 
 

@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from inbox import errors
-from inbox.extract.sandbox import wire
+from inbox.extract.sandbox import nursery, starting, wire
 from inbox.extract.sandbox.limits import Limits
 
 __all__ = ["Limits", "Sandbox", "Signal"]
@@ -53,9 +52,6 @@ _ERRORS = {
         errors.ConfigurationError,
     )
 }
-# What a Python program needs to start and to be measured; nothing that may hold a secret.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "SYSTEMROOT")
-_PASSED_ON_PREFIXES = ("COVERAGE_", "PYTHON")
 
 
 class Signal(Protocol):
@@ -208,24 +204,12 @@ class _Zygote:
             self._scratch = Path(tempfile.mkdtemp(prefix="inbox-read-"))
         except OSError:
             raise errors.NoSpace("No temporary folder can be made.") from None
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        setup = setup | {
-            "control": theirs.fileno(),
-            "parent": self._owner,
-            "scratch": str(self._scratch),
-        }
-        module = "inbox.extract.sandbox.zygote"
-        # -P: the folder the worker runs in must not supply modules. -W: parsers warn about files.
-        command = [sys.executable, "-P", "-W", "ignore", "-m", module, json.dumps(setup)]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603
-                command,
-                env=_clean_environment() | environment | {"TMPDIR": str(self._scratch)},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C at the terminal is the worker's to handle
-            )
+        setup = setup | {"scratch": str(self._scratch)}
+        environment = starting.environment() | environment | {"TMPDIR": str(self._scratch)}
+        self._process: subprocess.Popen[bytes] | nursery.ForkedZygote
+        self._control, self._process = nursery.fork(setup, environment) or starting.program(
+            setup | {"parent": self._owner}, environment
+        )
         self.without_network: tuple[str, ...] | None = None
 
     def await_start(self) -> None:
@@ -293,8 +277,7 @@ class _Zygote:
 
     def _kill(self) -> None:
         if self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()  # its children end with it
             self._process.wait()
 
 
@@ -388,11 +371,3 @@ def _value(data: bytearray) -> Any:
         return answer["value"]
     kind = _ERRORS.get(answer["error"], errors.ReaderCrashed)
     raise kind(answer["message"])
-
-
-def _clean_environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-    }

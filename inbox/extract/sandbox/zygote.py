@@ -41,9 +41,9 @@ def resolve(name: str) -> Callable[..., Any]:
 class Zygote:
     """The loop: take a call, fork, watch the leash, report the exit."""
 
-    def __init__(self, control: socket.socket, parent: int, scratch: Path) -> None:
+    def __init__(self, control: socket.socket, orphaned: Callable[[], bool], scratch: Path) -> None:
         self._control = control
-        self._parent = parent
+        self._orphaned = orphaned
         self._scratch = scratch
         self._pid = os.getpid()
         self._leashes: dict[int, socket.socket] = {}
@@ -58,7 +58,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         try:
-            while os.getppid() == self._parent and self._turn():
+            while not self._orphaned() and self._turn():
                 pass
         finally:
             for pid in list(self._leashes):
@@ -198,10 +198,14 @@ def _quiet() -> None:
             os.dup2(null.fileno(), descriptor)
 
 
-def main(argument: str) -> None:
-    """Load the libraries, say that it is ready, serve."""
-    setup = json.loads(argument)
-    control = socket.socket(fileno=setup["control"])
+def serve(setup: dict[str, Any], control: socket.socket, orphaned: Callable[[], bool]) -> None:
+    """Load the libraries, say that it is ready, serve.
+
+    Args:
+        setup: `warm` and its `argument`, `local_sockets`, and the folder `scratch`.
+        control: to the owner.
+        orphaned: whether the owner is gone.
+    """
     control.set_inheritable(False)
     ways = network.leave(local=setup["local_sockets"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -209,7 +213,14 @@ def main(argument: str) -> None:
     gc.collect()
     gc.freeze()  # shared pages stay shared when a child collects
     wire.send(control, {"without_network": ways})
-    Zygote(control, setup["parent"], Path(setup["scratch"])).run()
+    Zygote(control, orphaned, Path(setup["scratch"])).run()
+
+
+def main(argument: str) -> None:
+    """Serve the process that started this one."""
+    setup = json.loads(argument)
+    control = socket.socket(fileno=setup["control"])
+    serve(setup, control, lambda: os.getppid() != setup["parent"])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
     )
     (tmp_path / "quiet.py").write_text("")
+    (tmp_path / "eager.py").write_text(
+        "import pathlib\n"
+        "def begin():\n"
+        "    pathlib.Path(__file__).with_name('begun').touch()\n"
+        "def fail():\n"
+        "    raise RuntimeError('not today')\n"
+    )
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     return dict(os.environ) | {"PYTHONPATH": path, "PREFECT_HOME": str(tmp_path)}
 
@@ -52,8 +59,19 @@ def test_a_module_that_is_not_there_stops_nothing(
 ) -> None:
     """White box: the worker says what could not be imported and goes on."""
     assert asyncio.run(warm(environment, "quiet", "not_there"))["threads"] == 1
-    assert "Cannot import not_there" in caplog.text
+    assert "Cannot load not_there" in caplog.text
     assert "quiet" not in caplog.text
+
+
+def test_a_function_of_a_module_may_be_named_as_well(
+    environment: dict[str, str], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """White box: the warm process calls it once, before it forks; one that fails stops nothing."""
+    assert asyncio.run(warm(environment, "eager:begin", "eager:fail"))["threads"] == 1
+    assert (tmp_path / "begun").exists()
+    assert "Cannot load eager:fail" in caplog.text
+    assert "not today" in caplog.text
+    assert "eager:begin" not in caplog.text
 
 
 def test_a_warm_process_ends_with_its_worker(environment: dict[str, str]) -> None:
