@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 STACKS = "tests/e2e/"
@@ -19,6 +20,6 @@ class WholeFiles(LoadFileScheduling):
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> WholeFiles | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles | None:
     """Refine --dist loadfile."""
-    return WholeFiles(config) if config.getoption("dist") == "loadfile" else None
+    return WholeFiles(config, log) if config.getoption("dist") == "loadfile" else None
