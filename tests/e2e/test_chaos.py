@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from environment import of_a_stack
+
 TESTS = Path(__file__).parents[1]
 
 
@@ -16,7 +18,7 @@ def test_a_fault_is_tried_and_its_figures_are_printed() -> None:
     path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "support")])
     done = subprocess.run(
         [sys.executable, "-m", "chaos", "--faults", "cancel-and-finish"],
-        env=os.environ | {"PYTHONPATH": path},
+        env=of_a_stack() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=120,

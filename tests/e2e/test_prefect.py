@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import yaml
 from environment import of_a_stack
-from house import wait_until
+from house import PLAIN, wait_until
 
 from inbox.embedded import EmbeddedPostgres
 from inbox.store import migrate
@@ -172,7 +172,7 @@ def wait_for_job(environment: dict[str, str], job_id: str, worker: Process) -> N
 def flow_runs(environment: dict[str, str]) -> list[dict[str, Any]]:
     """Every flow run that Prefect knows."""
     answer = httpx.post(
-        f"{environment['PREFECT_API_URL']}/flow_runs/filter", json={}, timeout=30, trust_env=False
+        f"{environment['PREFECT_API_URL']}/flow_runs/filter", json={}, timeout=30, **PLAIN
     )
     runs: list[dict[str, Any]] = answer.raise_for_status().json()
     return runs

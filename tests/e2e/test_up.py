@@ -18,7 +18,7 @@ import processes
 import psutil
 import pytest
 from environment import without_ours
-from house import House, wait_until
+from house import PLAIN, House, wait_until
 from scans import cancel_a_scan, readers
 
 from inbox.samples import business
@@ -85,8 +85,8 @@ def test_locked_files_open_with_their_password(house: House, tmp_path: Path) -> 
         assert [one["label"] for one in job["result"]["results"]] == ["invoice"]
         file_id = job["result"]["results"][0]["file_id"]
         place = f"{house.url('API')}/job/{job['job_id']}/files/{file_id}/link"
-        made = httpx.post(place, timeout=60, trust_env=False).json()
-        assert httpx.get(made["url"], timeout=60, trust_env=False).text
+        made = httpx.post(place, timeout=60, **PLAIN).json()
+        assert httpx.get(made["url"], timeout=60, **PLAIN).text
 
 
 def test_progress_grows_file_by_file_and_never_falls(house: House, letters: list[Path]) -> None:
@@ -136,7 +136,7 @@ def test_the_run_in_prefect_bears_the_jobs_name_and_no_files(house: House, tmp_p
     job_id = house.submit([secret, broken])
     house.finished(job_id)
     api = f"{house.url('Prefect')}/api"
-    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=api, timeout=30, **PLAIN) as client:
         body = {"flow_runs": {"name": {"any_": [f"job-{job_id}"]}}}
 
         def ended() -> bool:
@@ -167,7 +167,7 @@ def test_a_running_job_is_cancelled(house: House, letters: list[Path]) -> None:
     """The job ends as cancelled within seconds, and its compute is gone."""
     job_id = house.submit(letters * 5)
     wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
-    answer = httpx.post(f"{house.url('API')}/job/{job_id}/cancel", timeout=30, trust_env=False)
+    answer = httpx.post(f"{house.url('API')}/job/{job_id}/cancel", timeout=30, **PLAIN)
     assert answer.status_code == 202
     wait_until(lambda: house.job(job_id)["status"] == "cancelled", 10, house.logs)
     states = {one["status"] for one in house.job(job_id)["result"]["results"]}
@@ -188,7 +188,7 @@ def test_a_run_cancelled_in_prefect_cancels_the_job(house: House, letters: list[
     wait_until(lambda: house.job(job_id)["processed_files"] >= 1, 120, house.logs)
     api = f"{house.url('Prefect')}/api"
     body = {"flow_runs": {"name": {"any_": [f"job-{job_id}"]}}}
-    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=api, timeout=30, **PLAIN) as client:
         run = client.post("/flow_runs/filter", json=body).json()[0]
         client.post(
             f"/flow_runs/{run['id']}/set_state",
@@ -217,7 +217,7 @@ def test_a_killed_dispatch_run_is_followed_by_another(house: House, letters: lis
 
     def dispatches() -> dict[str, dict[str, str]]:
         body = {"flows": {"name": {"any_": ["dispatch"]}}}
-        runs = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=30, trust_env=False)
+        runs = httpx.post(f"{api}/flow_runs/filter", json=body, timeout=30, **PLAIN)
         return {run["id"]: run for run in runs.raise_for_status().json()}
 
     def old() -> list[psutil.Process]:

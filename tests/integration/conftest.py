@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from environment import TRACING
 from psycopg import sql
 from pydantic import SecretStr
 from queue_steps import Submit
@@ -29,10 +31,23 @@ TEMPLATE = "migrated"
 PROJECT_TEMPLATE = "migrated_project"
 
 
+@pytest.fixture(autouse=True)
+def _follow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let coverage into the processes that a test starts only where the test is about them.
+
+    Nearly every test here has files read in a process of its own, in which coverage takes longer
+    than the reading. What happens there is counted in tests/unit/extract.
+    """
+    if request.node.get_closest_marker("followed") is None:
+        for name in [name for name in os.environ if name.startswith(TRACING)]:
+            monkeypatch.delenv(name)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A running server with a migrated database to clone from."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("database")) as server:
+        _forgo_safety(server)
         server.ensure_database(TEMPLATE)
         migrate(server.url(TEMPLATE))
         yield server
@@ -134,11 +149,20 @@ def store(transport: str, rows_url: str, request: pytest.FixtureRequest) -> Iter
         yield opened
 
 
+def _forgo_safety(server: EmbeddedPostgres) -> None:
+    """No test crashes the machine below this server: its writes need not reach the disk."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):
+            connection.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(name)))
+        connection.execute("select pg_reload_conf()")
+
+
 def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {name} template {template}").format(**names))
+        statement = "create database {name} template {template} strategy file_copy"
+        connection.execute(sql.SQL(statement).format(**names))
         try:
             yield server.url(name)
         finally:

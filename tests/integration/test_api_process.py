@@ -18,6 +18,8 @@ import pytest
 
 from inbox.settings import Settings
 
+pytestmark = pytest.mark.followed
+
 MEBIBYTE = 1024 * 1024
 COMMAND = [sys.executable, "-c", "from inbox.cli import main; main()", "api"]
 DEADLINE = 30

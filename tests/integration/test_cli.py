@@ -23,6 +23,8 @@ from inbox.service import Inbox
 from inbox.settings import Settings
 from inbox.store import pending_migrations
 
+pytestmark = pytest.mark.followed
+
 LETTER = "Dear Ms Miller,\n\nthank you for your letter of 3 May.\n\nYours sincerely,\nJ. Doe\n"
 DEADLINE = 60
 

@@ -24,6 +24,8 @@ from inbox.cli.jobs import send
 from inbox.service import Inbox
 from inbox.settings import Settings
 
+pytestmark = pytest.mark.followed
+
 INVOICE = "INVOICE\nInvoice number 12\nBill to: Ada\nTotal amount due: 12.00\n"
 LETTER = "Dear Ms Miller,\n\nthank you for your letter of 3 May.\n\nYours sincerely,\nJ. Doe\n"
 ODD = "grey seven window under\n"

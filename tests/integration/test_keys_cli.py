@@ -16,6 +16,8 @@ from inbox.model import Blob, Order, Upload
 from inbox.service import Inbox
 from inbox.settings import Settings
 
+pytestmark = pytest.mark.followed
+
 
 def inbox_command(settings: Settings, *arguments: str, **extra: str) -> str:
     """What a command prints."""

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -22,7 +22,10 @@ from processes import hear_sigint
 from inbox.embedded import running_url
 
 START_SECONDS = 180
+POLL_SECONDS = 0.1
 INBOX = [sys.executable, "-m", "inbox.cli"]
+# Loopback without TLS; else every request would first read all the certificates there are.
+PLAIN: Final[dict[str, bool]] = {"trust_env": False, "verify": False}
 
 
 class House:
@@ -106,14 +109,14 @@ class House:
             files=parts,
             data=fields,
             timeout=60,
-            trust_env=False,
+            **PLAIN,
         )
         assert answer.status_code == 202, answer.text
         return UUID(answer.json()["job_id"])
 
     def job(self, job_id: UUID) -> dict[str, Any]:
         """The job as `GET /job/{id}` shows it."""
-        answer = httpx.get(f"{self.url('API')}/job/{job_id}", timeout=30, trust_env=False)
+        answer = httpx.get(f"{self.url('API')}/job/{job_id}", timeout=30, **PLAIN)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -150,4 +153,4 @@ def wait_until(
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, explain()
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx
 import psutil
-from house import House, wait_until
+from house import PLAIN, House, wait_until
 from PIL import Image, ImageDraw, ImageFont
 
 BUSY_SECONDS = 0.5
@@ -60,7 +60,7 @@ def cancel_a_scan(house: House, folder: Path, pages: int = 200) -> tuple[UUID, f
     reading = readers(house)
     began = time.monotonic()
     url = f"{house.url('API')}/job/{job_id}/cancel"
-    assert httpx.post(url, timeout=30, trust_env=False).is_success
+    assert httpx.post(url, timeout=30, **PLAIN).is_success
     wait_until(
         lambda: house.job(job_id)["status"] == "cancelled" and not _alive(reading),
         60,

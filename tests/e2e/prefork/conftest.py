@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from environment import of_a_stack
-from house import wait_until
+from house import PLAIN, wait_until
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
@@ -162,7 +162,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def answers(url: str) -> bool:
     """Whether a server is up."""
     try:
-        return httpx.get(url, trust_env=False).is_success
+        return httpx.get(url, **PLAIN).is_success
     except httpx.TransportError:
         return False
 
