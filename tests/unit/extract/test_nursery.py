@@ -216,9 +216,11 @@ def test_a_file_is_read_by_way_of_the_nursery(
     opened: Any = nursery._nursery
     path = tmp_path / "letter.txt"
     path.write_text("Dear Ms Lovelace")
+    others = children(os.getpid(), "inbox.extract.sandbox.zygote")
     with Reader(Settings(_env_file=None)) as reader:
         assert reader.read(path).text == "Dear Ms Lovelace"
         assert len(psutil.Process(opened.process.pid).children()) == 1
-        assert not children(os.getpid(), "inbox.extract.sandbox.zygote")
+        # Those of other tests in this process may be there.
+        assert set(children(os.getpid(), "inbox.extract.sandbox.zygote")) <= set(others)
     opened.channel.close()
     assert opened.process.wait(60) == 0
