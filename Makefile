@@ -23,7 +23,7 @@ $(VENV)/.uv:
 
 $(VENV)/.installed: $(VENV)/.uv requirements.lock requirements-dev.lock pyproject.toml
 	@echo "installing the locked packages into $(VENV) …"
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock -r requirements-dev.lock \
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock -r requirements-dev.lock \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-dev.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -103,7 +103,7 @@ bench-classify: install ## the lexicon beside trained classifiers and a sentence
 bench-read: install ## reading compared with tesseract, OCRmyPDF and unstructured; CORPUS=folder for more files
 	@$(BIN)/python bench/read.py $(if $(CORPUS),--corpus $(CORPUS))
 
-bench-prefect: install ## the same deployments on a process pool and on a prefork pool (20 minutes)
+bench-prefect: install ## the same deployments on a process pool and on a prefork pool (40 minutes)
 	@$(BIN)/python -P bench/prefect.py
 
 lock: $(VENV)/.uv ## resolve pyproject's ranges anew into the two lock files

@@ -1,16 +1,17 @@
 """The same deployments on a pool of type process and on one of type prefork, side by side.
 
-    python -P bench/prefect.py                # about half an hour
-    python -P bench/prefect.py --short        # about five minutes, coarse
-    python -P bench/prefect.py --growth 300 --pools prefork    # about twelve minutes
+    python -P bench/prefect.py                # about forty minutes
+    python -P bench/prefect.py --short        # about eight minutes, coarse
+    python -P bench/prefect.py --only-growth  # about twelve minutes
 
 Each pool gets a Prefect server, a Postgres and a worker of its own, one after the other, with the
 settings of `inbox up`. Prints a table and, last, one line of JSON.
 
-`--growth` measures, and nothing else, what the schedule adds to Prefect's database: short dispatch
-runs, one every two seconds in place of one a minute, with the pauses of autovacuum as much shorter.
-The first third is left out: a young database gives each index its first pages, and has no space of
-dead rows to use again, so a few minutes of it say nothing of a day.
+Last comes what the schedule adds to Prefect's database: short dispatch runs on prefork, one every
+two seconds in place of one a minute, with the pauses of autovacuum as much shorter. (A pool of type
+process cannot keep up with that; what is written of a run is the same.) The first third is left
+out: a young database gives each index its first pages, and has no space of dead rows to use again,
+so a few minutes of it say nothing of a day.
 """
 
 from __future__ import annotations
@@ -260,7 +261,7 @@ def idle(scene: Scene, seconds: float) -> float:
     return (scene.cpu() - cpu) / (time.monotonic() - began)
 
 
-def growth(kind: str, options: argparse.Namespace) -> Figures:
+def growth(kind: str, runs: int) -> Figures:
     """What a dispatch run of the schedule leaves in Prefect's database: kB by table, MB a day."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scene = Scene(Path(folder), stack, kind, OFTEN)
@@ -275,17 +276,17 @@ def growth(kind: str, options: argparse.Namespace) -> Figures:
         # The worker takes runs ten seconds ahead, which are more than may be at once otherwise.
         scene.client.update_deployment(dispatch.id, DeploymentUpdate(concurrency_limit=20))
         young = after_runs(scene, 1)
-        grown = after_runs(scene, young["runs"] + options.growth // 3)
-        old = after_runs(scene, young["runs"] + options.growth)
+        grown = after_runs(scene, young["runs"] + runs // 3)
+        old = after_runs(scene, young["runs"] + runs)
 
     def each(before: dict[str, int], after: dict[str, int], name: str) -> float:
         return (after[name] - before[name]) / (after["runs"] - before["runs"]) / 1e3
 
     tables = {name: each(grown, old, name) for name in old if name not in ("all", "runs")}
     return {
-        "MB a day": each(grown, old, "all") * RUNS_A_DAY / 1e3,
-        "kB a run": each(grown, old, "all"),
-        "kB a run, young database": each(young, grown, "all"),
+        "database, MB a day": each(grown, old, "all") * RUNS_A_DAY / 1e3,
+        "database, kB a run": each(grown, old, "all"),
+        "database, kB a run, young": each(young, grown, "all"),
     } | {f"kB a run, {name}": size for name, size in tables.items() if size >= SMALL}
 
 
@@ -367,17 +368,20 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--jobs", type=int, default=60)
     parser.add_argument("--files", type=int, default=200)
-    parser.add_argument("--growth", type=int, metavar="RUNS", help="of the database, nothing else")
+    parser.add_argument("--growth", type=int, default=300, metavar="RUNS", help="0 leaves it out")
+    parser.add_argument("--only-growth", action="store_true", help="of Prefect's database")
     parser.add_argument("--pools", default="process,prefork")
     options = parser.parse_args()
     if options.short:
         options.idle, options.settle, options.triggers = 15, 8, 6
-        options.posts, options.jobs, options.files = 3, 8, 40
+        options.posts, options.jobs, options.files, options.growth = 3, 8, 40, 45
     found: dict[str, Figures] = {}
     with stoppable():
-        for kind in options.pools.split(","):
-            found[kind] = (growth if options.growth else measure)(kind, options)
+        for kind in [] if options.only_growth else options.pools.split(","):
+            found[kind] = measure(kind, options)
             print(kind, json.dumps(found[kind]), file=sys.stderr, flush=True)
+        if options.growth and (options.only_growth or "prefork" in found):
+            found.setdefault("prefork", {}).update(growth("prefork", options.growth))
     table(found)
     print(json.dumps({"load": os.getloadavg(), "options": vars(options), "figures": found}))
 
@@ -386,8 +390,15 @@ def table(found: dict[str, Figures]) -> None:
     """Print the figures side by side, and how many times better the last is than the first."""
     kinds = list(found)
     print(f"{'':34}" + "".join(f"{kind:>12}" for kind in kinds) + f"{'times better':>14}")
-    for name in found[kinds[0]]:
-        values = [found[kind].get(name, 0.0) for kind in kinds]
+    for name in dict.fromkeys(name for kind in kinds for name in found[kind]):
+        if any(name not in found[kind] for kind in kinds):
+            cells = (
+                f"{found[kind][name]:12.2f}" if name in found[kind] else f"{'-':>12}"
+                for kind in kinds
+            )
+            print(f"{name:34}" + "".join(cells))
+            continue
+        values = [found[kind][name] for kind in kinds]
         first, last = values[0], values[-1]
         over, under = (last, first) if name in HIGHER_IS_BETTER else (first, last)
         ratio = f"{over / under:14.1f}" if under > 0 else f"{'-':>14}"
