@@ -110,6 +110,7 @@ class RealtimeServer:
             wanted = self.asked["config"]["postgres_changes"]
             reply = {"postgres_changes": [{"id": 1, **one} for one in wanted]}
             self._topic = message["topic"]
+            self._open.append(connection)  # before the answer, which a test may be waiting for
         if joins or message["event"] == "heartbeat":
             answer = {
                 "event": "phx_reply",
@@ -119,5 +120,4 @@ class RealtimeServer:
             }
             connection.send(json.dumps(answer))
         if joins and not denied:
-            self._open.append(connection)
             self.joined.set()
