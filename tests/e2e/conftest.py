@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from house import House
@@ -36,14 +37,18 @@ def build(tmp_path: Path) -> Iterator[Callable[..., House]]:
 
 @pytest.fixture
 def letters(tmp_path: Path) -> list[Path]:
-    """Pictures of letters, each a second or so of work for OCR."""
+    """Pictures of letters, each a second or so of work for OCR: no other test's are the same.
+
+    A house remembers the pages that it has recognised.
+    """
+    mark = uuid4().hex[:8]
     font = ImageFont.load_default(30)
     paths = []
     for number in range(1, 7):
         picture = Image.new("L", (1600, 2200), 255)
         draw = ImageDraw.Draw(picture)
         for line in range(45):
-            text = f"Dear Sir or Madam, this is line {line} of letter {number}, yours sincerely"
+            text = f"Dear Sir or Madam, line {line} of letter {number} {mark}, yours sincerely"
             draw.text((80, 60 + line * 46), text, font=font, fill=0)
         paths.append(tmp_path / f"letter-{number}.png")
         picture.save(paths[-1])
