@@ -261,10 +261,10 @@ def idle(scene: Scene, seconds: float) -> float:
     return (scene.cpu() - cpu) / (time.monotonic() - began)
 
 
-def growth(kind: str, runs: int) -> Figures:
+def growth(runs: int) -> Figures:
     """What a dispatch run of the schedule leaves in Prefect's database: kB by table, MB a day."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        scene = Scene(Path(folder), stack, kind, OFTEN)
+        scene = Scene(Path(folder), stack, "prefork", OFTEN)
         with psycopg.connect(scene.postgres.url("prefect"), autocommit=True) as connection:
             connection.execute(f"alter system set autovacuum_naptime = '{EVERY}s'")
             connection.execute("select pg_reload_conf()")
@@ -381,7 +381,7 @@ def main() -> None:
             found[kind] = measure(kind, options)
             print(kind, json.dumps(found[kind]), file=sys.stderr, flush=True)
         if options.growth and (options.only_growth or "prefork" in found):
-            found.setdefault("prefork", {}).update(growth("prefork", options.growth))
+            found.setdefault("prefork", {}).update(growth(options.growth))
     table(found)
     print(json.dumps({"load": os.getloadavg(), "options": vars(options), "figures": found}))
 

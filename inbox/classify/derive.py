@@ -56,6 +56,9 @@ _EMPTY_WORDS = FUNCTION_WORDS | frozenset(
 )
 
 
+_Stems = tuple[Counter[str], dict[str, str]]  # how often each occurs, and a word that has it
+
+
 class _Profile(NamedTuple):
     name: str
     words: Mapping[str, float]
@@ -77,20 +80,22 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
     for names, cues in (*topic_cues().items(), *type_cues().items()):
         if names[0] in wanted:
             known[names[0]] = score(cues, reading)
+    stems = _stems(reading)
     if all(SAME in profile.borrowed.values() for profile in profiles):
         return {
             profile.name: _sum(
                 (1.0, _known_score(profile, known, wanted)),
-                (_BESIDE_KNOWN_CUES, _own_score(profile, reading)),
+                (_BESIDE_KNOWN_CUES, _own_score(profile, reading, stems)),
                 (1.0, _callers_cues(profile, reading)),
             )
             for profile in profiles
         }
     alike = _alike(reading, labels)
+    head = frozenset(stem(word) for word in fold(reading.excerpt[:_HEAD]))
     return {
         profile.name: _sum(
             (_KNOWN, _bounded(_known_score(profile, known, wanted))),
-            (_WORDS, _own_score(profile, reading, head_counts_twice=True)),
+            (_WORDS, _own_score(profile, reading, stems, head)),
             (_LIKENESS, Score(alike[profile.name], ())),
             (1.0, _callers_cues(profile, reading)),
         )
@@ -119,8 +124,8 @@ def _known_score(profile: _Profile, known: Mapping[str, Score], wanted: Abstract
         return Score(0.0, ())
     # A label of several kinds is met by any of them.
     kind = max(profile.borrowed, key=lambda each: profile.borrowed[each] * known[each].points)
-    wider = Score(_as_a_sort(kind, known, wanted), ())
-    return _sum((profile.borrowed[kind], known[kind]), (profile.borrowed[kind], wider))
+    points = known[kind].points + _as_a_sort(kind, known, wanted)
+    return _sum((profile.borrowed[kind], known[kind]._replace(points=points)))
 
 
 def _bounded(found: Score) -> Score:
@@ -146,11 +151,13 @@ def _sorts() -> Mapping[str, tuple[str, ...]]:
     return {names[0]: cues.sort_of for names, cues in type_cues().items()}
 
 
-def _own_score(profile: _Profile, reading: Reading, *, head_counts_twice: bool = False) -> Score:
+def _own_score(
+    profile: _Profile, reading: Reading, stems: _Stems, head: AbstractSet[str] = frozenset()
+) -> Score:
+    """What the label's own words are worth; those in `head` count once more."""
     points = 0.0
     found: list[Found] = []
-    counts, surface = _stems(reading)
-    head = {stem(word) for word in fold(reading.excerpt[:_HEAD])} if head_counts_twice else set()
+    counts, surface = stems
     for word, worth in profile.words.items():
         times = counts.get(word, 0)
         if times:
@@ -166,7 +173,7 @@ def _own_score(profile: _Profile, reading: Reading, *, head_counts_twice: bool =
     return Score(points, tuple(found))
 
 
-def _stems(reading: Reading) -> tuple[Counter[str], dict[str, str]]:
+def _stems(reading: Reading) -> _Stems:
     counts: Counter[str] = Counter()
     surface: dict[str, str] = {}
     for word in reading.words:

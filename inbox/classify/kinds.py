@@ -78,6 +78,7 @@ def _kinds_and_topics(label: Label) -> dict[str, float]:
     shares = _described(label)
     for kind, share in _alike(label).items():
         shares[kind] = max(shares.get(kind, 0.0), share)
+    telling = " ".join(word for word in description.split() if word not in _VAGUE)
     topics = {alias: names[0] for names in topic_cues() for alias in names}
     kinds = {alias: kind for alias, kind in ALIASES.items() if kind != "other"}
     for names in (kinds, topics):
@@ -86,7 +87,6 @@ def _kinds_and_topics(label: Label) -> dict[str, float]:
             shares[names[name]] = _TOPIC_BESIDE_KIND if names is topics and shares else SAME
             continue
         said = _TOPIC_IN_DESCRIPTION if names is topics else _IN_DESCRIPTION
-        telling = " ".join(word for word in description.split() if word not in _VAGUE)
         for text, share in ((telling, said), (name, _PART_OF_NAME)):
             for kind in _named(names, text):
                 shares[kind] = max(shares.get(kind, 0.0), share)

@@ -46,10 +46,13 @@ def _encode(texts: Sequence[str]) -> Any:
 @lru_cache(maxsize=1024)
 def vector(text: str) -> Any:
     """The direction of a text: the mean of its first stretches, of length 1."""
+    return _direction(_encode(_chunks(text)).mean(axis=0))
+
+
+def _direction(found: Any) -> Any:
     import numpy as np
 
-    mean = _encode(_chunks(text)).mean(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-9)
+    return found / max(float(np.linalg.norm(found)), 1e-9)
 
 
 def likeness(one: str, other: str) -> float:
@@ -91,10 +94,7 @@ def _told(name: str, description: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _opening(text: str) -> Any:
-    import numpy as np
-
-    first = _encode([" ".join(text.split())[:_OPENING]])[0]
-    return first / max(float(np.linalg.norm(first)), 1e-9)
+    return _direction(_encode([" ".join(text.split())[:_OPENING]])[0])
 
 
 @cache

@@ -242,7 +242,7 @@ def test_a_killed_dispatch_run_is_followed_by_another(house: House, letters: lis
 def test_a_dispatch_run_leaves_few_events_in_prefect(house: House) -> None:
     """One a minute fills Prefect's database; each event costs a row for each thing it names."""
     api = f"{house.url('Prefect')}/api"
-    with httpx.Client(base_url=api, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=api, timeout=30, **PLAIN) as client:
         run = completed_dispatch(house, client)
         body = {"filter": {"any_resource": {"id": [f"prefect.flow-run.{run}"]}}, "limit": 50}
 
