@@ -33,6 +33,7 @@ class PostgresTransport:
             url,
             min_size=0,
             max_size=connections,
+            num_workers=1,  # a thread that opens connections; a run seldom needs two
             timeout=5,
             reconnect_timeout=5,
             kwargs={
