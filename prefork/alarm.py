@@ -14,7 +14,7 @@ from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNam
 
 NAMES = [f"prefect.flow-run.{name}" for name in ("Scheduled", "AwaitingRetry", "Resuming")]
 SECONDS_BETWEEN_LOOKS = 0.05
-PAUSE_FOR_EACH = 0.1  # seconds for each run that has begun in the last second
+PAUSE_FOR_EACH = 0.05  # seconds for each run that has begun in the last second
 SECONDS_BETWEEN_TRIES = 30.0
 
 
