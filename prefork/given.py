@@ -205,13 +205,17 @@ class _Suspending:
     def __init__(self, flow_run_id: UUID) -> None:
         self._flow_run_id = flow_run_id
         self._state: State[Any] | None = None
+        self._request: suspension.FlowRunSuspensionRequest | None = None
 
     def listen(self, line: socket.socket) -> None:
-        """Pass on what the worker says, until it says no more."""
+        """Pass on what the worker says; where it has died, ask the server as Prefect does."""
         with suppress(OSError), line.makefile("rb") as said:
             for state in said:
                 self._state = State.model_validate_json(state)
                 suspension.mark_flow_run_suspension_requested(self._flow_run_id, self._state)
+        if self._request is not None:
+            with suspension.observe_flow_run_suspension(self._flow_run_id, self._request):
+                threading.Event().wait()
 
     @contextmanager
     def observed(
@@ -221,6 +225,8 @@ class _Suspending:
         polling_interval: float = 10,  # noqa: ARG002 - as Prefect's own
     ) -> Iterator[None]:
         """In place of an observer of the run's own."""
-        if self._state is not None and flow_run_id == self._flow_run_id:
-            suspension_request.mark_requested(self._state)  # it came before the engine listened
+        if flow_run_id == self._flow_run_id:
+            self._request = suspension_request
+            if self._state is not None:  # it came before the engine listened
+                suspension_request.mark_requested(self._state)
         yield
