@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     import socket
+
+LASTING_SECONDS = 10.0
 
 EXPECTED = {
     flow_engine.load_flow_run: "(flow_run_id)",
@@ -85,7 +88,10 @@ class Given(BaseModel):
 
 
 class Reads:
-    """Makes a client read each thing once for all runs that were found in one look.
+    """Makes a client read each deployment once for all runs that were found in one look.
+
+    Flows, of which a run takes the name and the tags, and the default for results are read once
+    in a while.
 
     Args:
         client: changed in place.
@@ -93,33 +99,41 @@ class Reads:
 
     def __init__(self, client: PrefectClient) -> None:
         self._found: dict[Any, asyncio.Task[Any]] = {}
+        self._lasting: dict[Any, asyncio.Task[Any]] = {}
+        self._lasts_until = 0.0
         self._read_storage = client.read_server_default_result_storage
         theirs: Any = client
-        theirs.read_deployment = self._once(client.read_deployment)
-        theirs.read_flow = self._once(client.read_flow)
+        theirs.read_deployment = self._once(client.read_deployment, self._found)
+        theirs.read_flow = self._once(client.read_flow, self._lasting)
 
     def forget(self) -> None:
-        """Read all anew from now on."""
-        self._found = {}
+        """Read deployments anew from now on, and what seldom changes now and then."""
+        self._found.clear()
+        if time.monotonic() > self._lasts_until:
+            self._lasting.clear()
+            self._lasts_until = time.monotonic() + LASTING_SECONDS
 
     async def default_storage(self) -> UUID | None:
         """The server's default block for results; None also where it does not say."""
         try:
-            found = await self._remember("storage", self._read_storage)
+            found = await self._remember(self._lasting, "storage", self._read_storage)
         except Exception:  # noqa: BLE001 - a run would take it so, too
             return None
         return UUID(str(block)) if (block := found.default_result_storage_block_id) else None
 
-    def _once(self, read: Callable[[UUID], Awaitable[Any]]) -> Callable[[UUID], Awaitable[Any]]:
+    def _once(
+        self, read: Callable[[UUID], Awaitable[Any]], found: dict[Any, asyncio.Task[Any]]
+    ) -> Callable[[UUID], Awaitable[Any]]:
         async def remembered(object_id: UUID | str) -> Any:
             known = UUID(str(object_id))
-            found = await self._remember((read, known), lambda: read(known))
-            return found.model_copy(deep=True)  # as the worker changes what it has read
+            thing = await self._remember(found, known, lambda: read(known))
+            return thing.model_copy(deep=True)  # as the worker changes what it has read
 
         return remembered
 
-    async def _remember(self, key: Any, read: Callable[[], Awaitable[Any]]) -> Any:
-        found = self._found
+    async def _remember(
+        self, found: dict[Any, asyncio.Task[Any]], key: Any, read: Callable[[], Awaitable[Any]]
+    ) -> Any:
         if key not in found:
             found[key] = asyncio.ensure_future(read())
         try:

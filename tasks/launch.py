@@ -21,6 +21,7 @@ DEPLOYMENT = "process-job/process-job"
 
 # A job whose run was started is left alone this long before Prefect is asked about the run.
 SECONDS_BETWEEN_CHECKS = 15.0
+SECONDS_BETWEEN_REAPS = 1.0
 AT_ONCE = 4  # runs asked for at the same time
 
 
@@ -40,6 +41,7 @@ class Launcher:
         self._closing = ExitStack()
         self._client = self._closing.enter_context(get_client(sync_client=True))
         self._threads = self._closing.enter_context(ThreadPoolExecutor(AT_ONCE))
+        self._reaped = -SECONDS_BETWEEN_REAPS
         self.started = 0
 
     def __enter__(self) -> Self:
@@ -55,8 +57,10 @@ class Launcher:
             StoreUnavailable: the database does not answer.
             prefect.exceptions.ObjectNotFound: the deployment does not exist.
         """
-        self._inbox.reap()
         now = time.monotonic()
+        if now - self._reaped >= SECONDS_BETWEEN_REAPS:  # it is woken far more often
+            self._reaped = now
+            self._inbox.reap()
         waiting = self._inbox.pending()
         self._checked = {job: at for job, at in self._checked.items() if job in waiting}
         due = [
