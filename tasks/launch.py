@@ -69,7 +69,7 @@ class Launcher:
             if now - self._checked.get(job, -SECONDS_BETWEEN_CHECKS) >= SECONDS_BETWEEN_CHECKS
         ]
         self._checked |= dict.fromkeys(due, now)
-        # The server takes most of the time, and is not alone on the machine.
+        # Side by side, as each waits for the server most of the time.
         for _ in self._threads.map(self._launch, due):
             self.started += 1
 

@@ -36,7 +36,7 @@ EXPECTED = internals.EXPECTED | given.EXPECTED
 
 @pytest.mark.parametrize("part", EXPECTED, ids=lambda part: part.__qualname__)
 def test_a_private_part_of_prefect_is_as_it_was(part: Any) -> None:
-    """An upgrade of Prefect that moves a part fails here: adapt prefork/internals.py or given.py."""
+    """An upgrade of Prefect that moves a part fails here: adapt internals.py or given.py."""
     expected = EXPECTED[part].split(" object>")[0]
     assert shape(part) == expected, f"{prefect.__version__}, not {internals.TESTED_WITH}"
 
