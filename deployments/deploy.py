@@ -38,7 +38,7 @@ DEFAULTS = {
         "flows.process_job",
         "flows.dispatch",
         # What nearly every job loads when it needs it.
-        "inbox.classify.lexicon",
+        "inbox.classify.lexicon:warm_up",
         "inbox.store.postgres",
         "inbox.extract:keep_nursery",
     ],

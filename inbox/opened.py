@@ -36,15 +36,13 @@ class Opened:
         failpoints.arm(settings.failpoints or "")
         url = address(settings)
         self.store: Store = self._closing.enter_context(
-            open_store(settings, url, connections=8, patience=patience, checked=True)
+            open_store(settings, url, connections=12, patience=patience, checked=True)
         )
         self._heartbeats: Store = self._closing.enter_context(
             open_store(settings, url, connections=1, patience=settings.heartbeat_seconds)
         )
         # For what may be left unsaid while the database is away.
-        self._notes: Store = self._closing.enter_context(
-            open_store(settings, url, connections=4, patience=settings.heartbeat_seconds)
-        )
+        self._notes: Store = self.store.with_patience(settings.heartbeat_seconds)
         self.blobs: Blobs = open_blobs(settings)
         self._closing.callback(self.blobs.close)
 

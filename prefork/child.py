@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prefork import internals, wire
+from prefork import given, internals, wire
 
 PR_SET_NAME = 15
 
@@ -61,7 +61,7 @@ def _live(job: wire.Job, line: socket.socket) -> None:
         said = b""
     if said != wire.GO:  # the worker has gone, or has given up on this child
         os._exit(0)
-    code = _exit_code(job)
+    code = _exit_code(job, line)
     with suppress(OSError):
         line.sendall(wire.EXIT_CODE.pack(code))
     # The interpreter's own end takes longer than all of the above: it would tear down a thousand
@@ -69,10 +69,10 @@ def _live(job: wire.Job, line: socket.socket) -> None:
     os._exit(code)
 
 
-def _exit_code(job: wire.Job) -> int:
+def _exit_code(job: wire.Job, line: socket.socket) -> int:
     code = 1
     try:
-        code = _run(job)
+        code = _run(job, line)
     except SystemExit as done:
         code = _code_of(done)
     except BaseException:  # noqa: BLE001 - what the interpreter does with what nobody caught
@@ -96,7 +96,7 @@ def _code_of(done: SystemExit) -> int:
     return 1
 
 
-def _run(job: wire.Job) -> int:
+def _run(job: wire.Job, line: socket.socket) -> int:
     sources = internals.settings_sources()
     become(job.environment, job.directory)
     random.seed()
@@ -105,12 +105,14 @@ def _run(job: wire.Job) -> int:
     sources = internals.refresh_settings(sources)
     if job.kind == "hook":
         return internals.run_hooks(job.manifest, *job.arguments)
-    place = internals.prepare(job.manifest, *job.arguments)
+    known = given.Given.model_validate_json(job.arguments[0])
+    place = internals.prepare(job.manifest, known.flow_run, known.deployment)
     if place.command is not None:  # the project brings an environment of its own
         os.chdir(place.directory)
         os.execvpe(place.command[0], place.command, place.environment)
     become(place.environment, place.directory)
     internals.refresh_settings(sources)
+    given.use(known, line)
     return _engine()
 
 

@@ -1,4 +1,4 @@
-"""The parts of Prefect that are not its public interface, all of them in one place.
+"""The parts of Prefect that are not its public interface, all of them here and in `given`.
 
 Written against Prefect 3.8.8, whose process worker is put together from these same parts. A test
 compares their signatures with `EXPECTED`, so that an upgrade that moves one of them fails there
@@ -11,7 +11,8 @@ import asyncio
 import os
 import ssl
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -20,6 +21,7 @@ from uuid import UUID
 import anyio
 import prefect.context
 from prefect import flow_engine
+from prefect._internal.observers import FlowRunSuspendingObserver
 from prefect.client import orchestration
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -47,6 +49,7 @@ from prefect.utilities.processutils import (
     get_sys_executable,
     sanitize_subprocess_env,
 )
+from pydantic import BaseModel
 
 __all__ = [
     "FlowRunExecutionResult",
@@ -70,6 +73,7 @@ EXPECTED = {
     ),
     FlowRunExecutor.submit: "(self, task_status=<anyio._core._tasks._IgnoredTaskStatus object>)",
     create_isolated_termination_scope: "(pid)",
+    FlowRunSuspendingObserver._create_watch: "(self, flow_run_id)",
     flow_engine._send_heartbeats: "(engine, join_on_exit=True)",
     prefect.context.refresh_global_settings_context: "()",
     setup_logging: "(incremental=None)",
@@ -109,6 +113,17 @@ def warm_up() -> None:
     flow_engine._send_heartbeats = without_waiting
     if PREFECT_API_URL.value():
         get_client(sync_client=True)
+    _complete_models()
+
+
+def _complete_models() -> None:
+    """Prefect's models build their validators when they are first used, which is in each run."""
+    waiting: list[type[BaseModel]] = [BaseModel]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        if not model.__pydantic_complete__ and model.__module__.startswith("prefect."):
+            model.model_rebuild(raise_errors=False)
 
 
 class _CachingSSL:
@@ -164,7 +179,7 @@ def _logging(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name.startswith("PREFECT_LOGGING")}
 
 
-def prepare(manifest: str, flow_run: str, deployment: str) -> Place:
+def prepare(manifest: str, flow_run: FlowRun, deployment: DeploymentResponse) -> Place:
     """Pull the flow's code as Prefect's process worker does, and say where it is."""
     command_by_default = [get_sys_executable(), "-m", "prefect.engine"]
     owned = {
@@ -172,12 +187,7 @@ def prepare(manifest: str, flow_run: str, deployment: str) -> Place:
         for name, value in os.environ.items()
         if supervisor._runner_owns_environment_key(name)
     }
-    workspace, environment, selected = anyio.run(
-        _prepare,
-        FlowRun.model_validate_json(flow_run),
-        DeploymentResponse.model_validate_json(deployment),
-        owned,
-    )
+    workspace, environment, selected = anyio.run(_prepare, flow_run, deployment, owned)
     command = command_from_string(selected) if selected is not None else command_by_default
     environment["PREFECT__FLOW_ENTRYPOINT"] = workspace.runtime_entrypoint
     write_private_model(
@@ -238,12 +248,16 @@ class Forked(Protocol):
     def returncode(self) -> int | None: ...
 
 
-class HookRunner(Protocol):
-    """Runs the hooks of one flow run."""
+class Running(Protocol):
+    """One flow run of this worker."""
 
     async def run(
         self, kind: Literal["cancellation", "crashed"], flow_run: FlowRun, state: State[Any]
-    ) -> None: ...
+    ) -> None:
+        """Run its hooks."""
+
+    def suspend(self, state: State[Any]) -> None:
+        """Tell it that it is being suspended."""
 
 
 def handle(process: Forked) -> ProcessHandle:
@@ -253,19 +267,29 @@ def handle(process: Forked) -> ProcessHandle:
 
 
 class SharedExecution:
-    """One client, control channel and event subscription for the runs of a worker.
+    """One client, control channel and two event subscriptions for the runs of a worker.
 
-    Prefect's process worker opens all three anew for every run.
+    Prefect's process worker opens the first three anew for every run, and the run the last.
     """
 
     def __init__(self, context: FlowRunExecutorContext) -> None:
         self._context = context
-        self._hooks: dict[UUID, HookRunner] = {}
+        self._runs: dict[UUID, Running] = {}
+        self._suspending = FlowRunSuspendingObserver(on_suspended=self._suspended)
         self._cancelling: defaultdict[UUID, list[asyncio.Future[None]]] = defaultdict(list)
         manager: Any = context._cancellation_manager
         self._manager_cancel = manager.cancel_by_id
         manager._hook_runner = self
         manager.cancel_by_id = self._cancel_by_id
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls) -> AsyncIterator[SharedExecution]:
+        """Enter and leave it in one task."""
+        async with FlowRunExecutorContext() as context:
+            shared = cls(context)
+            async with shared._suspending:
+                yield shared
 
     @property
     def control_channel(self) -> Any:
@@ -274,31 +298,41 @@ class SharedExecution:
 
     @property
     def hears_events(self) -> bool:
-        """Whether cancellations arrive as events; if not, they are polled for."""
-        return self._context._observer._polling_task is None
+        """Whether cancellations and suspensions arrive as events; if not, they are polled for."""
+        observers = (self._context._observer, self._suspending)
+        return all(observer._polling_task is None for observer in observers)
 
-    def executor(self, flow_run: FlowRun, starter: Any, hooks: HookRunner) -> FlowRunExecutor:
+    def executor(self, flow_run: FlowRun, starter: Any, running: Running) -> FlowRunExecutor:
         """The executor of one run; `forget` the run at its end."""
-        self._hooks[flow_run.id] = hooks
+        self._runs[flow_run.id] = running
+        # What was before this state is over; the run itself looks once, when it begins.
+        watch = self._suspending._create_watch(flow_run.id)
+        watch.initialize(flow_run.state)
+        self._suspending._watches[flow_run.id] = watch
         return self._context.create_executor(
             flow_run, starter, propose_submitting=False, hook_runner=self
         )
 
     async def forget(self, flow_run_id: UUID) -> None:
-        """Wait until nobody is cancelling the run, then drop its hooks."""
+        """Wait until nobody is cancelling the run, then drop it."""
         while waiting := self._cancelling.get(flow_run_id):
             await asyncio.wait(waiting)
-        self._hooks.pop(flow_run_id, None)
+        self._suspending.remove_in_flight_flow_run_id(flow_run_id)
+        self._runs.pop(flow_run_id, None)
+
+    def _suspended(self, flow_run_id: UUID, state: State[Any]) -> None:
+        if running := self._runs.get(flow_run_id):
+            running.suspend(state)
 
     async def run_cancellation_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
         """Part of Prefect's hook runner."""
-        if state.is_cancelling() and (hooks := self._hooks.get(flow_run.id)):
-            await hooks.run("cancellation", flow_run, state)
+        if state.is_cancelling() and (running := self._runs.get(flow_run.id)):
+            await running.run("cancellation", flow_run, state)
 
     async def run_crashed_hooks(self, flow_run: FlowRun, state: State[Any]) -> None:
         """Part of Prefect's hook runner."""
-        if state.is_crashed() and (hooks := self._hooks.get(flow_run.id)):
-            await hooks.run("crashed", flow_run, state)
+        if state.is_crashed() and (running := self._runs.get(flow_run.id)):
+            await running.run("crashed", flow_run, state)
 
     async def _cancel_by_id(self, flow_run_id: UUID) -> None:
         done = asyncio.get_running_loop().create_future()
@@ -310,8 +344,3 @@ class SharedExecution:
             self._cancelling[flow_run_id].remove(done)
             if not self._cancelling[flow_run_id]:
                 del self._cancelling[flow_run_id]
-
-
-def execution_context() -> FlowRunExecutorContext:
-    """The context that `SharedExecution` is made of; enter and leave it in one task."""
-    return FlowRunExecutorContext()

@@ -15,11 +15,11 @@ from uuid import uuid4
 
 import anyio.abc
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.logging.loggers import flow_run_logger
 from prefect.utilities.processutils import run_process, sanitize_subprocess_env
 
 from prefork import internals, wire
+from prefork.given import Given
 from prefork.zygotes import ForkedProcess, Gone, Zygotes
 
 
@@ -32,7 +32,7 @@ class Run:
         watch: whether changed code makes a fresh warm process.
         environment: the run's variables.
         directory: where it starts.
-        deployment: what it is a run of.
+        given: what it need not ask the server.
         stream_output: whether its output goes to the worker's.
         control_channel: Prefect's channel for cancelling it.
     """
@@ -45,7 +45,7 @@ class Run:
         watch: bool,
         environment: Mapping[str, str | None],
         directory: Path,
-        deployment: DeploymentResponse,
+        given: Given,
         stream_output: bool,
         control_channel: Any,
     ) -> None:
@@ -54,7 +54,7 @@ class Run:
         self._watch = watch
         self._environment = sanitize_subprocess_env(environment)
         self._directory = directory
-        self._deployment = deployment
+        self._given = given
         self._stream_output = stream_output
         self._control_channel = control_channel
         self._private = Path(tempfile.mkdtemp(prefix="prefork-"))
@@ -81,8 +81,8 @@ class Run:
         with suppress(RuntimeError):  # without the channel a cancelled run is just killed
             port, token = self._control_channel.register(flow_run.id)
             environment |= {"PREFECT__CONTROL_PORT": str(port), "PREFECT__CONTROL_TOKEN": token}
-        arguments = [flow_run.model_dump_json(), self._deployment.model_dump_json()]
-        job = wire.Job("run", environment, str(self._directory), str(self._manifest), arguments)
+        given = [self._given.model_dump_json()]
+        job = wire.Job("run", environment, str(self._directory), str(self._manifest), given)
         try:
             self.process = await self._fork(job)
             with suppress(Gone):  # its exit code says the rest
@@ -93,6 +93,11 @@ class Run:
             if self.process is not None:
                 self.process.signal(signal.SIGTERM)
             raise
+
+    def suspend(self, state: State[Any]) -> None:
+        """Tell the run that it is being suspended."""
+        if self.process is not None:
+            self.process.tell(state.model_dump_json())
 
     async def run(
         self, kind: Literal["cancellation", "crashed"], flow_run: FlowRun, state: State[Any]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 MESSAGE_BYTES = 65536
 MOST_FDS = 4
 ALIVE = b"a"  # from the child: it leads its session and may be signalled
-GO = b"g"  # from the worker: run
+GO = b"g"  # from the worker: run; what it says after that are lines of JSON, see `given.use`
 EXIT_CODE = struct.Struct("!i")  # from the child, as its last word
 
 
@@ -29,8 +29,8 @@ class Job:
         environment: the child's whole environment.
         directory: where the child starts.
         manifest: file that tells the hooks where the flow is; written by `run`, read by `hook`.
-        arguments: `run`: the flow run and the deployment as JSON; `hook`: which hooks, and the
-            files with the flow run and the state.
+        arguments: `run`: what it is given, as JSON; `hook`: which hooks, and the files with the
+            flow run and the state.
     """
 
     kind: Literal["run", "hook"]

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +31,8 @@ from pydantic import Field
 
 from prefork import internals
 from prefork.alarm import Alarm
+from prefork.executions import Executions
+from prefork.given import Given, Reads
 from prefork.runs import Run
 from prefork.zygotes import Zygotes
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import WorkerFlowRunResponse
     from prefect.workers.base import BaseWorkerResult
 
 PATIENCE = 15.0
@@ -102,6 +105,7 @@ class PreforkWorker(ProcessWorker):
         self._under_way: dict[UUID, tuple[Run, PreforkJobConfiguration]] = {}
         self._active = 0
         self._alarm = Alarm(self._logger)
+        self._reads: Reads | None = None
         self._stop = asyncio.Event()
         self._hurry = False
         self._drains = False
@@ -115,6 +119,7 @@ class PreforkWorker(ProcessWorker):
                 "This system cannot fork flow runs; they start as on a pool of type process."
             )
             return self
+        self._reads = Reads(self.client)
         self._executions.open(self._runs_task_group)
         await self._warm_up()
         return self
@@ -206,13 +211,20 @@ class PreforkWorker(ProcessWorker):
                 tempfile.TemporaryDirectory(suffix="prefect", ignore_cleanup_errors=True)
             )
             shared = await stack.enter_async_context(self._executions.use())
+            given = Given.of(
+                flow_run,
+                deployment,
+                configuration._related_objects["flow"],
+                self.work_pool,
+                await self._reads.default_storage() if self._reads else None,
+            )
             run = Run(
                 self._zygotes,
                 modules=configuration.preload,
                 watch=configuration.check_code,
                 environment=configuration.env,
                 directory=Path(os.path.realpath(directory)),  # noqa: ASYNC240 - a local folder
-                deployment=deployment,
+                given=given,
                 stream_output=configuration.stream_output,
                 control_channel=shared.control_channel,
             )
@@ -241,6 +253,15 @@ class PreforkWorker(ProcessWorker):
         if result is None or result.status_code is None:
             raise RuntimeError("The flow run's process could not be started.")
         return result
+
+    async def _submit_scheduled_flow_runs(
+        self, flow_run_response: list[WorkerFlowRunResponse]
+    ) -> list[FlowRun]:
+        if self._reads is not None:
+            self._reads.forget()
+        submitted = await super()._submit_scheduled_flow_runs(flow_run_response)
+        self._alarm.begun(len(submitted))
+        return submitted
 
     async def _submit_run_and_capture_errors(
         self,
@@ -297,75 +318,6 @@ class PreforkWorker(ProcessWorker):
             if not self._under_way and now - began >= PATIENCE:
                 break  # runs with a command of their own, which end as on a process pool
             await anyio.sleep(0.1)
-
-
-class Executions:
-    """Shares one of Prefect's execution contexts among the runs of a worker.
-
-    One whose event subscription has broken is replaced, and closed after its last run.
-    """
-
-    def __init__(self) -> None:
-        self._group: anyio.abc.TaskGroup | None = None
-        self._current: _Held | None = None
-        self._starting = anyio.Lock()
-        self._closing = False
-
-    def open(self, group: anyio.abc.TaskGroup | None) -> None:
-        """Where the contexts are to live; they must be entered and left by one task."""
-        self._group = group
-        self._closing = False
-
-    def close(self) -> None:
-        """Close when the last run is over."""
-        self._closing = True
-        if self._current is not None:
-            self._current.retire()
-
-    @contextlib.asynccontextmanager
-    async def use(self) -> AsyncIterator[internals.SharedExecution]:
-        """The shared execution, for one run."""
-        async with self._starting:
-            held = self._current
-            if held is None or held.over.is_set() or not held.shared.hears_events:
-                if held is not None:
-                    held.retire()
-                if self._group is None:
-                    raise RuntimeError("The worker does not serve.")
-                self._current = held = await self._group.start(_hold)
-            held.users += 1
-        if self._closing:
-            held.retire()
-        try:
-            yield held.shared
-        finally:
-            held.users -= 1
-            held.let_go()
-
-
-class _Held:
-    """An execution and its users."""
-
-    def __init__(self, shared: internals.SharedExecution) -> None:
-        self.shared = shared
-        self.users = 0
-        self.retired = False
-        self.over = anyio.Event()
-
-    def retire(self) -> None:
-        self.retired = True
-        self.let_go()
-
-    def let_go(self) -> None:
-        if self.retired and self.users == 0:
-            self.over.set()
-
-
-async def _hold(*, task_status: anyio.abc.TaskStatus[_Held]) -> None:
-    async with internals.execution_context() as context:
-        held = _Held(internals.SharedExecution(context))
-        task_status.started(held)
-        await held.over.wait()
 
 
 def can_fork() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Self
@@ -20,6 +21,8 @@ DEPLOYMENT = "process-job/process-job"
 
 # A job whose run was started is left alone this long before Prefect is asked about the run.
 SECONDS_BETWEEN_CHECKS = 15.0
+SECONDS_BETWEEN_REAPS = 1.0
+AT_ONCE = 4  # runs asked for at the same time
 
 
 class Launcher:
@@ -37,6 +40,8 @@ class Launcher:
         self._deployment: UUID | None = None
         self._closing = ExitStack()
         self._client = self._closing.enter_context(get_client(sync_client=True))
+        self._threads = self._closing.enter_context(ThreadPoolExecutor(AT_ONCE))
+        self._reaped = -SECONDS_BETWEEN_REAPS
         self.started = 0
 
     def __enter__(self) -> Self:
@@ -52,18 +57,25 @@ class Launcher:
             StoreUnavailable: the database does not answer.
             prefect.exceptions.ObjectNotFound: the deployment does not exist.
         """
-        self._inbox.reap()
         now = time.monotonic()
+        if now - self._reaped >= SECONDS_BETWEEN_REAPS:  # it is woken far more often
+            self._reaped = now
+            self._inbox.reap()
         waiting = self._inbox.pending()
         self._checked = {job: at for job, at in self._checked.items() if job in waiting}
-        for pending in waiting:
-            if now - self._checked.get(pending, -SECONDS_BETWEEN_CHECKS) >= SECONDS_BETWEEN_CHECKS:
-                self._checked[pending] = now
-                self._settle(pending, self._run_of(pending))
+        due = [
+            job
+            for job in waiting
+            if now - self._checked.get(job, -SECONDS_BETWEEN_CHECKS) >= SECONDS_BETWEEN_CHECKS
+        ]
+        self._checked |= dict.fromkeys(due, now)
+        # Side by side, as each waits for the server most of the time.
+        for _ in self._threads.map(self._launch, due):
+            self.started += 1
 
-    def _settle(self, pending: Pending, run: FlowRun) -> None:
-        """A run that is over and left the job pending never claimed it."""
-        self.started += 1
+    def _launch(self, pending: Pending) -> None:
+        """Start the job's run; one that is over and left the job pending never claimed it."""
+        run = self._run_of(pending)
         if run.state is None or not run.state.is_final():
             return
         if run.state.is_cancelled():

@@ -13,7 +13,7 @@ from inbox.classify.reading import Reading
 from inbox.classify.scoring import Found, Score, score
 from inbox.classify.taxonomy import check_labels, is_default
 from inbox.classify.terms import Terms
-from inbox.model import Alternative, Classification, Document, Evidence, Label, PageSource
+from inbox.model import Alternative, Classification, Document, Evidence, Label, Page, PageSource
 
 VERSION = "lexicon-1"
 _MOST_ALTERNATIVES = 3
@@ -124,3 +124,9 @@ def _worth(found: Sequence[Found]) -> Mapping[str, float]:
     for phrase, points in found:
         worth[phrase] = max(worth.get(phrase, 0.0), points)
     return worth
+
+
+def warm_up() -> None:
+    """Load the cues of the default labels, so that this process and its forks have them."""
+    page = Page(number=1, text="Dear Sir or Madam", source=PageSource.NATIVE)
+    LexiconClassifier().classify(Document(media_type="text/plain", pages=(page,)))

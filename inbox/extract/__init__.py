@@ -25,7 +25,7 @@ from inbox.extract.office import SILENCE
 from inbox.extract.options import Ladder, Options, Shape, Unpacking
 from inbox.extract.outputs import MEDIA_TYPES, Output, output_of
 from inbox.extract.plan import Plan, settle, without
-from inbox.extract.recipe import recipe
+from inbox.extract.recipe import recipe, versions
 from inbox.extract.sandbox import Limits, Sandbox, Signal, nursery, starting
 from inbox.extract.slots import Slots, processors
 from inbox.extract.watch import Watcher
@@ -374,6 +374,7 @@ class Reader:
 def keep_nursery() -> None:
     """Let the readers of this process's forks share what they load, with a nursery for zygotes."""
     load_plain()  # here as well, so that who watches the files of modules sees them change
+    versions()
     nursery.keep(starting.environment() | _ENVIRONMENT)
 
 

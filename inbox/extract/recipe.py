@@ -21,7 +21,7 @@ _APART = {"max_pages", "unpack", "passwords"}  # they decide whether a page is r
 def recipe(options: Options) -> str:
     """The same word for the same way of reading: 200 ASCII characters at most."""
     said = json.dumps(
-        [READING, _versions(), options.model_dump(mode="json", exclude=_APART)], sort_keys=True
+        [READING, versions(), options.model_dump(mode="json", exclude=_APART)], sort_keys=True
     )
     digest = hashlib.sha256(said.encode()).hexdigest()[:24]
     name = f"{options.ocr_engine}/{options.ocr_ladder}/{options.ocr_languages}"
@@ -29,7 +29,8 @@ def recipe(options: Options) -> str:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The installed versions of what pages come out by."""
     found = {}
     for name in _LIBRARIES:
         try:

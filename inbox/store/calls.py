@@ -42,6 +42,10 @@ class Calls:
         self._lease_seconds = lease_seconds
         self._patience = patience
 
+    def with_patience(self, seconds: float) -> Self:
+        """The same verbs over the same connections, which go on trying for so long."""
+        return type(self)(self._transport, self._lease_seconds, seconds)
+
     def __enter__(self) -> Self:
         return self
 

@@ -18,6 +18,13 @@ from inbox.store.refusals import refusal
 # A statement that takes longer is stuck behind a lock or a broken server; it is repeated.
 OPTIONS = "-c statement_timeout=8000 -c lock_timeout=5000 -c timezone=UTC"
 CHANNEL = "inbox_wake"
+FRESH_SECONDS = 1.0  # a connection that was used so lately is taken to be alive
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that knows when it was last of use, by the monotonic clock."""
+
+    used_at = 0.0
 
 
 class PostgresTransport:
@@ -29,10 +36,12 @@ class PostgresTransport:
     """
 
     def __init__(self, url: str, connections: int) -> None:
-        self._pool: ConnectionPool[Any] = ConnectionPool(
+        self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,
+            connection_class=_Connection,
             min_size=0,
             max_size=connections,
+            num_workers=1,  # a thread that opens connections; a run seldom needs two
             timeout=5,
             reconnect_timeout=5,
             kwargs={
@@ -42,8 +51,8 @@ class PostgresTransport:
                 "options": OPTIONS,
                 "application_name": "document-inbox",
             },
-            check=ConnectionPool.check_connection,
-            open=True,
+            check=_check,
+            open=False,
         )
 
     def call(self, function: str, arguments: dict[str, Any]) -> Any:
@@ -57,8 +66,11 @@ class PostgresTransport:
         )
         values = {name: _adapt(value) for name, value in arguments.items()}
         try:
+            self._pool.open()
             with self._pool.connection() as connection:
-                return connection.execute(query, values).fetchone()
+                found = connection.execute(query, values).fetchone()
+                connection.used_at = time.monotonic()
+                return found
         except (psycopg.OperationalError, psycopg.InterfaceError) as failure:
             raise StoreUnavailable(
                 f"the database does not answer: {_first_line(failure)}"
@@ -72,6 +84,11 @@ class PostgresTransport:
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()
+
+
+def _check(connection: _Connection) -> None:
+    if time.monotonic() - connection.used_at > FRESH_SECONDS:
+        ConnectionPool.check_connection(connection)
 
 
 class PostgresWake:

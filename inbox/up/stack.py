@@ -285,7 +285,7 @@ def prefect_server_environment() -> dict[str, str]:
 
     Few runs are made ahead, so that a pause without a worker leaves few late ones; old runs
     are removed; slots that died with the server are taken back; what tasks tell is written once
-    a second, and not in three transactions for each.
+    a second, and not in three transactions for each; connections to the database stay open.
     """
     return {
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "2",
@@ -296,6 +296,7 @@ def prefect_server_environment() -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "12",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),

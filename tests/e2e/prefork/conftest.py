@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +31,7 @@ PATIENCE = 60
 FLOWS = """
 import json, logging, os, signal, sys, time
 from pathlib import Path
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, task
 
 def note(flow, flow_run, state):
     mark = Path(flow_run.parameters["marks"]).with_suffix("." + state.type.value.lower())
@@ -56,6 +57,16 @@ def sleeper(marks: str, seconds: float):
     while time.time() < until:
         time.sleep(0.05)
     Path(marks).with_suffix(".slept").write_text(str(time.time()))
+
+@task
+def step():
+    time.sleep(0.05)
+
+@flow
+def paced(marks: str):
+    while not Path(marks).with_suffix(".enough").exists():
+        step()
+        Path(marks).write_text(f"{os.getpid()} {os.getppid()}")
 
 @flow(on_failure=[note], on_crashed=[note])
 def ends(marks: str, code: int):
@@ -114,6 +125,10 @@ class Server:
         state = self.client.read_flow_run(run).state
         return state.type.value if state else ""
 
+    def asked(self) -> list[str]:
+        """The requests so far."""
+        return REQUEST.findall((self.home / "server.log").read_text())
+
     def logged(self, run: UUID) -> str:
         """What is in the run's logs."""
         return "\n".join(
@@ -124,6 +139,7 @@ class Server:
         )
 
 
+REQUEST = re.compile(r'"((?:GET|POST|PATCH|WebSocket) /api/[^" ]+)')
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 Start = Callable[..., Process]
 
@@ -146,6 +162,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                     "postgresql://", "postgresql+asyncpg://"
                 ),
                 "PREFECT_WORKER_QUERY_SECONDS": "2",
+                "PREFECT_SERVER_LOGGING_LEVEL": "INFO",  # a line for each request
             }
         )
         command = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,9 +15,11 @@ from uuid import UUID
 import psutil
 import pytest
 from house import wait_until
-from prefect.states import Cancelling
+from prefect.client.orchestration import PrefectClient
+from prefect.states import Cancelling, Suspended
 
 from inbox.up.process import Process
+from prefork.given import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +92,49 @@ def test_a_run_has_its_parameters_variables_folder_and_logs(
     assert told["lore_imported_by"] == told["parent"]
     assert told["threads"] == 1
     assert "printed by Ada" in worker.last_lines(200)
+
+
+def test_a_run_asks_for_nothing_that_its_worker_knows(
+    server: Any, worker: Process, pool: str, project: Path, marks: Path
+) -> None:
+    """With tasks and their events, which name the flow, the deployment, the queue and the pool."""
+    deployment = server.deploy(pool, project, "paced")
+    before = len(server.asked())
+    run = server.run(deployment, marks=str(marks))
+    seen(marks, worker)
+    marks.with_suffix(".enough").touch()
+    ended(server, run, worker)
+    asked = server.asked()[before:]
+    assert asked.count(f"GET /api/deployments/{deployment}") == 1
+    needless = ("GET /api/work_", "WebSocket /api/events/out")
+    assert not [request for request in asked if request.startswith(needless)]
+    assert len([request for request in asked if request.startswith("GET /api/flows/")]) == 1
+
+
+def test_what_several_runs_need_is_read_once(server: Any, pool: str, project: Path) -> None:
+    """Runs that are found in one look share what is read; each gets a copy of its own."""
+
+    async def read() -> None:
+        async with PrefectClient(api=server.environment["PREFECT_API_URL"]) as client:
+            asked: list[str] = []
+
+            async def note(request: Any) -> None:
+                asked.append(request.url.path)
+
+            client._client.event_hooks["request"].append(note)
+            reads = Reads(client)
+            first, second = await asyncio.gather(
+                *(client.read_deployment(deployment) for _ in range(2))
+            )
+            assert len(asked) == 1
+            assert first == second
+            assert first is not second
+            reads.forget()
+            assert await client.read_deployment(deployment) == first
+            assert len(asked) == 2
+
+    deployment = server.deploy(pool, project, "report")
+    asyncio.run(read())
 
 
 def test_a_run_without_pull_steps_starts_in_its_working_dir(
@@ -185,6 +231,39 @@ def test_a_cancelled_run_stops_and_its_hook_runs(
     assert marks.with_suffix(".cancelling").exists()
     assert not psutil.pid_exists(pid)
     assert not marks.with_suffix(".slept").exists()
+
+
+def suspended(server: Any, run: UUID, pid: int, worker: Process) -> None:
+    """Suspend a run; its process ends."""
+    server.client.set_flow_run_state(run, Suspended(timeout_seconds=600))
+    wait_until(lambda: not psutil.pid_exists(pid), PATIENCE, lambda: worker.last_lines(60))
+    assert server.client.read_flow_run(run).state.name == "Suspended"
+
+
+def test_a_suspended_run_stops_and_can_be_resumed(
+    server: Any, worker: Process, pool: str, project: Path, marks: Path
+) -> None:
+    """Suspending in Prefect ends the process at its next task, resuming starts another."""
+    run = server.run(server.deploy(pool, project, "paced"), marks=str(marks))
+    pid = int(seen(marks, worker).split()[0])
+    suspended(server, run, pid, worker)
+    marks.unlink()
+    server.client.resume_flow_run(run)
+    assert int(seen(marks, worker).split()[0]) != pid
+    marks.with_suffix(".enough").touch()
+    assert ended(server, run, worker).state.is_completed()  # type: ignore[union-attr]
+
+
+def test_a_run_whose_worker_has_died_can_be_suspended(
+    server: Any, launch: Callable[..., Process], project: Path, marks: Path
+) -> None:
+    """With nobody left to tell it, the run asks the server itself."""
+    pool = server.pool()
+    worker = launch(pool)
+    run = server.run(server.deploy(pool, project, "paced"), marks=str(marks))
+    pid = int(seen(marks, worker).split()[0])
+    os.kill(worker.pid, signal.SIGKILL)
+    suspended(server, run, pid, worker)
 
 
 def test_a_run_outlives_its_warm_process_and_the_next_gets_another(
