@@ -79,7 +79,10 @@ def _head_value(present: Sequence[str], reading: Reading) -> float:
 
 
 def _count_value(group: Phrases, present: Sequence[str], reading: Reading) -> float:
-    times = sum(reading.running.count(phrase) for phrase in present)
+    if group.fewest > 1:  # repeating a common word says nothing more
+        times = len(present) - group.fewest + 1
+    else:
+        times = sum(reading.running.count(phrase) for phrase in present)
     if group.weight > 0 and times == 1 and present[0].count(" ") == _SPACES_AROUND_A_WORD:
         return _A_LONE_WORD
     most = _MOST_REPEATS if group.weight > 0 else _MOST_AGAINST
