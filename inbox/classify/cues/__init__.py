@@ -12,11 +12,11 @@ The text files beside this module hold the cues, in this form:
 A group of phrases that mean the same counts once, growing with the logarithm of how often they
 occur. `head` phrases count in the first lines only, where a document says what it is; `any`
 phrases count everywhere; `two` and `three` phrases do so where as many different ones stand, as
-each is a common word, and grow with how many these are; a `shape` is a property of the layout, measured by
-`inbox.classify.layout`. A negative weight speaks against the label. Phrases are compared as whole
-words after case and accents are folded: `Année` is found in `ANNEE`. `[complaint < letter]` is a
-sort of letter. Weights run from 0.3 (common elsewhere too) over 1 (typical) to 3 (hardly anything
-else says so).
+each is a common word, and grow with how many these are; a `shape` is a property of the layout,
+measured by `inbox.classify.layout`. A negative weight speaks against the label. Phrases are
+compared as whole words after case and accents are folded: `Année` is found in `ANNEE`.
+`[complaint < letter]` is a sort of letter. Weights run from 0.3 (common elsewhere too) over 1
+(typical) to 3 (hardly anything else says so).
 """
 
 from __future__ import annotations
