@@ -69,7 +69,7 @@ def _timetable(text: str, words: int) -> float:
 
 def _names_columns(line: str) -> bool:
     """Whether a line names the columns of a list of transactions, not of goods."""
-    if len(line) > _LONGEST_HEAD or not all(kind.search(line) for kind in patterns.COLUMNS):
+    if len(line) > _LONGEST_HEAD or not patterns.LEDGER_HEAD.match(line):
         return False
     words = set(fold(line))
     is_prose = len(words) > _MOST_WORDS_OF_A_HEAD or len(words & FUNCTION_WORDS) > _FUNCTION_WORDS

@@ -177,17 +177,16 @@ FIRST_PERSON = re.compile(
     r"|[Yy]o|[Mm]is?|[Ii]o|[Mm]i[ao]|miei|[Ii]k|[Mm]ijn|[Ee]u|[Mm]inha|meu)\b"
 )
 TIME_OF_DAY = re.compile(r"\b[012]?\d[:h][0-5]\d\b|\b1?\d(?:\.[0-5]\d)? ?[ap]\.?m\b", re.IGNORECASE)
-# What the columns of a list of transactions are called: when, how much, and what or what is left.
-COLUMNS = tuple(
-    re.compile(rf"\b(?:{names})\b", re.IGNORECASE)
-    for names in (
-        r"date|datum|fecha|data|buchungstag|buchungsdatum|boekdatum|posted|valuta|dato",
-        r"amount|betrag|bedrag|importe|montant|importo|valor|debit|débit|credit|crédit|soll|haben"
-        r"|umsatz|belopp|kwota|částka|withdrawals?|deposits?|cargo|abono|dare|avere|beløp",
-        r"balance|saldo|solde|payee|payer|narration|particulars|memo|transaction|omschrijving"
-        r"|verwendungszweck|concepto|libellé|causale|descrizione|naam|tegenrekening|kontostand"
-        r"|description|details|category|account|konto|text|opis|reference",
-    )
+# A line that names the columns of a list of transactions: when, how much, and what or what is left.
+LEDGER_HEAD = re.compile(
+    r"^(?=[^\n]{0,300}\b(?:date|datum|fecha|data|buchungstag|buchungsdatum|boekdatum|posted|valuta"
+    r"|dato)\b)"
+    r"(?=[^\n]{0,300}\b(?:amount|betrag|bedrag|importe|montant|importo|valor|d[eé]bit|cr[eé]dit|soll"
+    r"|haben|umsatz|belopp|kwota|částka|withdrawals?|deposits?|cargo|abono|dare|avere|beløp)\b)"
+    r"(?=[^\n]{0,300}\b(?:balance|saldo|solde|payee|payer|narration|particulars|memo|transaction"
+    r"|omschrijving|verwendungszweck|concepto|libellé|causale|descrizione|naam|tegenrekening"
+    r"|kontostand|description|details|category|account|konto|text|opis|reference)\b)",
+    re.IGNORECASE,
 )
 OF_GOODS = re.compile(
     r"\b(?:qty|quantity|hours|hrs|rate|price|unit|menge|preis|prix|precio|prezzo|items?|due)\b",
@@ -217,6 +216,7 @@ SEEN_IN_A_LINE: dict[str, re.Pattern[str]] = {
             "number_tables",
             "masked_card",
             "code",
+            "log_lines",
             "option_flags",
             "addresses",
             "sent_line",
@@ -224,6 +224,9 @@ SEEN_IN_A_LINE: dict[str, re.Pattern[str]] = {
         )
     },
     "salutation": SALUTATION,
+    "greeting": GREETING,
+    "timetable": TIME_OF_DAY,
+    "ledger_head": LEDGER_HEAD,
     "closing": CLOSING,
     "mail_head": HEADER,
     "memo_head": HEADER,
