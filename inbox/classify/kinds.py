@@ -78,7 +78,7 @@ def _kinds_and_topics(label: Label) -> dict[str, float]:
     shares = _described(label)
     for kind, share in _alike(label).items():
         shares[kind] = max(shares.get(kind, 0.0), share)
-    telling = " ".join(word for word in description.split() if word not in _VAGUE)
+    telling = _telling(description)
     topics = {alias: names[0] for names in topic_cues() for alias in names}
     kinds = {alias: kind for alias, kind in ALIASES.items() if kind != "other"}
     for names in (kinds, topics):
@@ -87,10 +87,14 @@ def _kinds_and_topics(label: Label) -> dict[str, float]:
             shares[names[name]] = _TOPIC_BESIDE_KIND if names is topics and shares else SAME
             continue
         said = _TOPIC_IN_DESCRIPTION if names is topics else _IN_DESCRIPTION
-        for text, share in ((telling, said), (name, _PART_OF_NAME)):
+        for text, share in ((telling, said), (_telling(name), _PART_OF_NAME)):
             for kind in _named(names, text):
                 shares[kind] = max(shares.get(kind, 0.0), share)
     return shares
+
+
+def _telling(text: str) -> str:
+    return " ".join(word for word in text.split() if word not in _VAGUE)
 
 
 def _types(label: Label) -> dict[str, float]:
@@ -106,12 +110,12 @@ def _types(label: Label) -> dict[str, float]:
         for alias, (running, telling) in _type_names().items()
         if telling and running in description
     }
-    # The longest name is the most exact: a building permit is not any permit.
-    longest = max((len(_type_names()[alias][0]) for alias in found), default=0)
+    # A longer name is more exact than one it holds: a building permit is not any permit.
+    running = {alias: _type_names()[alias][0] for alias in found}
     return {
         _type_of()[alias]: share
         for alias, share in found.items()
-        if len(_type_names()[alias][0]) == longest
+        if not any(running[alias] in other != running[alias] for other in running.values())
     }
 
 

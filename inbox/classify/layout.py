@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from inbox.classify import patterns
-from inbox.classify.words import FUNCTION_WORDS
+from inbox.classify.words import FUNCTION_WORDS, fold
 
 _HEADERS_OF_A_MEMO = 3
 _SHORT_LINE = 30
+_LINES_OF_A_HEAD = 60
+_LONGEST_HEAD = 300
+_MOST_WORDS_OF_A_HEAD = 24
+_FUNCTION_WORDS = 2
 
 
 def measure(text: str, words: Sequence[str], media_type: str) -> Mapping[str, float]:
@@ -49,8 +53,27 @@ def _whole(text: str, words: Sequence[str]) -> dict[str, float]:
             sum(len(line) < _SHORT_LINE for line in lines) / max(len(lines), 1), 0.3, 0.7
         ),
         "clock": float(bool(patterns.CLOCK.search(text))) * (1 - _ramp(count, 200, 450)),
+        "first_person": _ramp(
+            sum(1 for _ in patterns.FIRST_PERSON.finditer(text)) / max(count, 40), 0.02, 0.05
+        ),
+        "timetable": _timetable(text, count),
+        "ledger_head": float(any(_names_columns(line) for line in lines[:_LINES_OF_A_HEAD])),
         "contact_head": float(bool(patterns.CONTACT.search(text[:500]))),
     }
+
+
+def _timetable(text: str, words: int) -> float:
+    times = sum(1 for _ in patterns.TIME_OF_DAY.finditer(text))
+    return 1.2 * _ramp(times, 2, 6) * _ramp(times / max(words, 1), 0.03, 0.08)
+
+
+def _names_columns(line: str) -> bool:
+    """Whether a line names the columns of a list of transactions, not of goods."""
+    if len(line) > _LONGEST_HEAD or not patterns.LEDGER_HEAD.match(line):
+        return False
+    words = set(fold(line))
+    is_prose = len(words) > _MOST_WORDS_OF_A_HEAD or len(words & FUNCTION_WORDS) > _FUNCTION_WORDS
+    return not is_prose and not patterns.OF_GOODS.search(line)
 
 
 def _correspondence(text: str) -> dict[str, float]:
@@ -65,11 +88,16 @@ def _correspondence(text: str) -> dict[str, float]:
     is_memo = len(headers) >= _HEADERS_OF_A_MEMO and not (
         has_address or headers & {"sent", "bcc", "reply-to"}
     )
+    salutation = bool(patterns.SALUTATION.search(text[:3500]))
+    subject = patterns.SUBJECT_FIRST.match(text)
+    # Letters in these languages have such a line too.
+    formal = salutation and subject is not None and subject[1].lower() != "subject"
     return {
         "mail_head": _ramp(said, 1.5, 4.0),
         "memo_head": float(is_memo),
-        "subject_first": float(not is_memo and bool(patterns.SUBJECT_FIRST.match(text))),
-        "salutation": float(bool(patterns.SALUTATION.search(text[:3500]))),
+        "subject_first": float(subject is not None and not is_memo and not formal),
+        "salutation": float(salutation),
+        "greeting": float(bool(patterns.GREETING.search(top))),
         "closing": float(bool(patterns.CLOSING.search(text))),
         "typist": float(bool(patterns.TYPIST.search(text))),
         "letter_date": float(bool(patterns.LETTER_DATE.search(text[:900]))),

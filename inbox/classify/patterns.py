@@ -91,9 +91,17 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
         ("masked_card", r"(?:[xX*#•]{4}[ -]?){1,3}\d{4}\b", 0, 1, 1),
         (
             "code",
-            r"[;{}]\s*$|^\s*(?:def |class |import |#include|public |return |function |</?\w+>)",
+            r"[;{}]\s*$|^\s*(?:def |class |import |#include|public |return |function |</?\w+>)"
+            r"|^\s*\"[\w.-]{1,40}\" ?: ",
             re.MULTILINE,
             10,
+            1.5,
+        ),
+        (
+            "log_lines",
+            r"^[^\n]{8,60}\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL|NOTICE)\b[^\n]{8}",
+            re.MULTILINE,
+            3,
             1.5,
         ),
         ("option_flags", r"(?:^|[\s\[|])--[a-z][\w-]+", re.MULTILINE, 4, 1.5),
@@ -118,18 +126,30 @@ COUNTED: dict[str, tuple[re.Pattern[str], float, float]] = {
     )
 }
 SALUTATION = re.compile(
-    r"^\W{0,3}(?:dear|sehr geehrte|liebe[rs]?|chère?|estimad[oa]s?|querid[oa]|gentile|egregi[oa]?|"
-    r"spett|geachte|beste|madame|monsieur|(?:ladies and )?gentlemen|to whom it may concern"
-    r"|prezad[oa]|kære|bästa)\b[^\n]{0,80}$"
+    r"^\W{0,3}(?:(?:my )?dear(?:est)?|respected|sehr geehrte|meine? (?:lieb|sehr)"
+    r"|liebe[rs]?|chère?|estimad[oa]s?"
+    r"|mu[iy] señor|querid[oa]|gentile|egregi[oa]?|spett|geachte|beste|madame|monsieur"
+    r"|(?:ladies and )?gentlemen|to whom (?:it|this) may concern"
+    r"|your (?:excellency|honou?r|lordship)|honou?rable (?:sir|judge)|prezad[oa]|ilm[oa]"
+    r"|kære|bästa|szanown[aiey]|vážen[áýí]|tisztelt|hyvä|sayın|уважаем\w{2})\b[^\n]{0,80}$"
+    r"|^\W{0,3}(?:sirs?|madam|hon(?:ou?rable|'?ble)? sir)\W{0,3}$"
     r"|^to the [^\n:]{3,40},\s*$",
     _ANY_CASE,
 )
 CLOSING = re.compile(
-    r"^\W{0,3}(?:yours|sincerely|very truly|respectfully|cordially|regards|"
-    r"(?:kind|best|warm|with)[^\n]{0,20} (?:regards|wishes)|mit [^\n]{0,20}gr[uü](?:ß|ss)|"
-    r"hochachtungsvoll|cordialement|veuillez|"
-    r"atentamente|un cordial saludo|cordiali saluti|distinti saluti|met vriendelijke|hoogachtend|"
-    r"freundliche|beste gr|bien à vous|salutations)[^\n]{0,50}$",
+    r"^\W{0,3}(?:yours?|sincerely|very truly|respectfully|cordially|regards|gratefully"
+    r"|affectionately|ever yours|(?:thanking you|thanks and regards|with (?:love|thanks))"
+    r"|(?:kind|best|warm|with)[^\n]{0,20} (?:regards|wishes)|mit [^\n]{0,20}gr[uü](?:ß|ss)"
+    r"|hochachtungsvoll|(?:bien )?cordialement|veuillez|je vous prie"
+    r"|atentamente|un cordial saludo|saludos|cordiali saluti|distinti saluti|in fede"
+    r"|met vriendelijke|hoogachtend|freundliche|(?:beste|herzliche|liebe) gr|bien à vous"
+    r"|salutations|atenciosamente|med vänlig|med venlig|z poważaniem|s pozdravem|üdvözlettel"
+    r"|saygılarım|с уважением)[^\n]{0,50}$",
+    _ANY_CASE,
+)
+GREETING = re.compile(
+    r"^\W{0,3}(?:hi|hello|hey|hallo|hej|ciao|hola|bonjour|salut|hoi|moin"
+    r"|good (?:morning|afternoon))\b[^\n]{0,40}$",
     _ANY_CASE,
 )
 LETTER_DATE = re.compile(
@@ -148,10 +168,30 @@ BARE_HEADER = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 # Mail that was kept without its other headers.
-SUBJECT_FIRST = re.compile(r"\s{0,20}(?:subject|betreff|objet|asunto|oggetto) ?:", re.IGNORECASE)
+SUBJECT_FIRST = re.compile(r"\s{0,20}(subject|betreff|objet|asunto|oggetto) ?:", re.IGNORECASE)
 # The initials of who dictated and who typed: WC:mlb, JKW/ph.
 TYPIST = re.compile(r"^\W{0,2}[A-Z]{2,4} ?[:/] ?[a-z]{2,3}\W{0,2}$", re.MULTILINE)
 MONEY = re.compile(_AMOUNT + r"|[$€£]\s?\d")
+FIRST_PERSON = re.compile(
+    r"\bI(?:'|’|\b(?![.)]))|\b(?:[Mm]y|me|[Ii]ch|[Mm]ein(?:e[mnrs]?)?|mir|mich|[Jj]e|[Jj]['’]|[Mm]on|[Mm]es"
+    r"|[Yy]o|[Mm]is?|[Ii]o|[Mm]i[ao]|miei|[Ii]k|[Mm]ijn|[Ee]u|[Mm]inha|meu)\b"
+)
+TIME_OF_DAY = re.compile(r"\b[012]?\d[:h][0-5]\d\b|\b1?\d(?:\.[0-5]\d)? ?[ap]\.?m\b", re.IGNORECASE)
+# A line that names the columns of a list of transactions: when, how much, and what or what is left.
+LEDGER_HEAD = re.compile(
+    r"^(?=[^\n]{0,300}\b(?:date|datum|fecha|data|buchungstag|buchungsdatum|boekdatum|posted|valuta"
+    r"|dato)\b)"
+    r"(?=[^\n]{0,300}\b(?:amount|betrag|bedrag|importe|montant|importo|valor|d[eé]bit|cr[eé]dit|soll"
+    r"|haben|umsatz|belopp|kwota|částka|withdrawals?|deposits?|cargo|abono|dare|avere|beløp)\b)"
+    r"(?=[^\n]{0,300}\b(?:balance|saldo|solde|payee|payer|narration|particulars|memo|transaction"
+    r"|omschrijving|verwendungszweck|concepto|libellé|causale|descrizione|naam|tegenrekening"
+    r"|kontostand|description|details|category|account|konto|text|opis|reference)\b)",
+    re.IGNORECASE,
+)
+OF_GOODS = re.compile(
+    r"\b(?:qty|quantity|hours|hrs|rate|price|unit|menge|preis|prix|precio|prezzo|items?|due)\b",
+    re.IGNORECASE,
+)
 CLOCK = re.compile(r"\b[012]?\d:[0-5]\d(?::[0-5]\d)?\b")
 CONTACT = re.compile(
     r"@\w|\+?\(?\d{2,4}\)?[ .-]\d{3}[ .-]?\d{2,4}|\b(?:phone|mobile|tel)\b", re.IGNORECASE
@@ -176,6 +216,7 @@ SEEN_IN_A_LINE: dict[str, re.Pattern[str]] = {
             "number_tables",
             "masked_card",
             "code",
+            "log_lines",
             "option_flags",
             "addresses",
             "sent_line",
@@ -183,6 +224,9 @@ SEEN_IN_A_LINE: dict[str, re.Pattern[str]] = {
         )
     },
     "salutation": SALUTATION,
+    "greeting": GREETING,
+    "timetable": TIME_OF_DAY,
+    "ledger_head": LEDGER_HEAD,
     "closing": CLOSING,
     "mail_head": HEADER,
     "memo_head": HEADER,

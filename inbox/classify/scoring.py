@@ -79,8 +79,14 @@ def _head_value(present: Sequence[str], reading: Reading) -> float:
 
 
 def _count_value(group: Phrases, present: Sequence[str], reading: Reading) -> float:
+    if group.fewest > 1:  # repeating a common word says nothing more
+        return _growing(len(present) - group.fewest + 1, group)
     times = sum(reading.running.count(phrase) for phrase in present)
     if group.weight > 0 and times == 1 and present[0].count(" ") == _SPACES_AROUND_A_WORD:
         return _A_LONE_WORD
+    return _growing(times, group)
+
+
+def _growing(times: int, group: Phrases) -> float:
     most = _MOST_REPEATS if group.weight > 0 else _MOST_AGAINST
     return min(1 + 0.6 * math.log(max(times, 1)), most)

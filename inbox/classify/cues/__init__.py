@@ -11,12 +11,12 @@ The text files beside this module hold the cues, in this form:
 
 A group of phrases that mean the same counts once, growing with the logarithm of how often they
 occur. `head` phrases count in the first lines only, where a document says what it is; `any`
-phrases count everywhere; `two` phrases do so where two different ones stand, as each is a common
-word; a `shape` is a property of the layout, measured by
-`inbox.classify.layout`. A negative weight speaks against the label. Phrases are compared as whole
-words after case and accents are folded: `Année` is found in `ANNEE`. `[complaint < letter]` is a
-sort of letter. Weights run from 0.3 (common elsewhere too) over 1 (typical) to 3 (hardly anything
-else says so).
+phrases count everywhere; `two` and `three` phrases do so where as many different ones stand, as
+each is a common word, and grow with how many these are; a `shape` is a property of the layout,
+measured by `inbox.classify.layout`. A negative weight speaks against the label. Phrases are
+compared as whole words after case and accents are folded: `Année` is found in `ANNEE`.
+`[complaint < letter]` is a sort of letter. Weights run from 0.3 (common elsewhere too) over 1
+(typical) to 3 (hardly anything else says so).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from typing import NamedTuple
 from inbox.classify.words import fold
 
 _FILES = ("finance.txt", "papers.txt", "people.txt", "correspondence.txt", "knowledge.txt")
-_GROUP = re.compile(r"(head|any|two)\s+([+-]\d+\.\d+)$")
+_GROUP = re.compile(r"(head|any|two|three)\s+([+-]\d+\.\d+)$")
+_FEWEST = {"two": 2, "three": 3}
 _SHAPE = re.compile(r"shape\s+([+-]\d+\.\d+)\s+(\w+)$")
 
 
@@ -114,9 +115,7 @@ def read_cues(text: str) -> dict[str, Cues]:
             else:
                 raise ValueError(f"not a cue: {line!r}")
         phrases = tuple(
-            Phrases(
-                weight, split_phrases(" ".join(body)), where == "head", 2 if where == "two" else 1
-            )
+            Phrases(weight, split_phrases(" ".join(body)), where == "head", _FEWEST.get(where, 1))
             for where, weight, body in groups
         )
         names, _, wider = label.partition("<")

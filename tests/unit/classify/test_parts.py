@@ -14,6 +14,7 @@ from inbox.classify.layout import measure
 from inbox.classify.llm import prompt
 from inbox.classify.quality import plausible_share
 from inbox.classify.reading import Reading
+from inbox.classify.scoring import score
 from inbox.classify.taxonomy import DEFAULT_LABELS
 from inbox.classify.verify import LONGEST_QUOTE, find_quotes, stands
 from inbox.classify.words import fold, stem
@@ -54,6 +55,45 @@ def test_a_broken_cue_file_is_refused() -> None:
     """A line that is no cue is an error, not silently dropped."""
     with pytest.raises(ValueError, match="not a cue"):
         read_cues("[a]\nhaed +1.0\n  word\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        ("a chapter", 0.0),
+        ("chapter, chapter, chapter of a voice", 0.0),
+        ("in this chapter a voice at the door", 1.0),
+    ],
+)
+def test_common_words_count_where_several_of_them_stand(text: str, points: float) -> None:
+    """A group of `three` brings nothing under three different phrases, however often they stand."""
+    cues = read_cues("[tale]\nthree +1.0\n  chapter | voice | door\n")["tale"]
+    assert score(cues, Reading.of(document(text))).points == pytest.approx(points)
+
+
+def test_more_different_words_bring_more() -> None:
+    """In a group of common words each further one counts, a repeated one does not."""
+    cues = read_cues("[tale]\ntwo +1.0\n  chapter | voice | door\n")["tale"]
+    two, repeated, three = (
+        score(cues, Reading.of(document(text))).points
+        for text in ("chapter door", "chapter door chapter door", "chapter door voice")
+    )
+    assert two == repeated < three
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("Date,Description,Amount,Balance", True),
+        ("Datum;Bedrag;Tegenrekening;Naam;Omschrijving", True),
+        ("Fecha  Concepto  Importe  Saldo", True),
+        ("Date | Description | Qty | Unit price | Amount", False),
+        ("The amount was credited to the account on the date that is given in the text", False),
+    ],
+)
+def test_columns_of_transactions_are_told_from_those_of_goods(line: str, *, names: bool) -> None:
+    """A line of column names is one of a ledger where it says when, how much and of what."""
+    assert measure(line, fold(line), "text/plain")["ledger_head"] == names
 
 
 def test_empty_text_measures_as_nothing() -> None:
