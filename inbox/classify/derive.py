@@ -29,6 +29,9 @@ _SHORTEST_WORD = 3
 _HEAD = 250  # characters
 # What a label's own words are worth where the list holds nothing but the names of known kinds.
 _BESIDE_KNOWN_CUES = 0.35
+# In such a list, where not all are default kinds, points over this grow with their logarithm: the
+# default kinds have dozens of cues, types a few. No limit, as a sort of a kind has to stay ahead.
+_GROWS_SLOWLY = 3.0
 # What the cues of the kinds that labels mean, the labels' own words and likeness of meaning are
 # worth in any other list. Fitted by log-likelihood on 18 lists of five labels with 25 texts each,
 # one list left out at a time, beside six lists of known kinds.
@@ -82,9 +85,10 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
             known[names[0]] = score(cues, reading)
     stems = _stems(reading)
     if all(SAME in profile.borrowed.values() for profile in profiles):
+        beside = _slowed if _names_a_type(profiles) else _as_found
         return {
             profile.name: _sum(
-                (1.0, _known_score(profile, known, wanted)),
+                (1.0, beside(_known_score(profile, known, wanted))),
                 (_BESIDE_KNOWN_CUES, _own_score(profile, reading, stems)),
                 (1.0, _callers_cues(profile, reading)),
             )
@@ -101,6 +105,15 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
         )
         for profile in profiles
     }
+
+
+def _names_a_type(profiles: Sequence[_Profile]) -> bool:
+    """Whether a label means what is none of the default kinds."""
+    kinds = default_cues().keys()
+    return any(
+        not any(share == SAME and kind in kinds for kind, share in profile.borrowed.items())
+        for profile in profiles
+    )
 
 
 def _alike(reading: Reading, labels: Sequence[Label]) -> Mapping[str, float]:
@@ -130,6 +143,14 @@ def _known_score(profile: _Profile, known: Mapping[str, Score], wanted: Abstract
 
 def _bounded(found: Score) -> Score:
     return found._replace(points=_MOST_KNOWN * math.tanh(found.points / _MOST_KNOWN))
+
+
+def _slowed(found: Score) -> Score:
+    return found._replace(points=_GROWS_SLOWLY * math.asinh(found.points / _GROWS_SLOWLY))
+
+
+def _as_found(found: Score) -> Score:
+    return found
 
 
 def _callers_cues(profile: _Profile, reading: Reading) -> Score:

@@ -153,6 +153,64 @@ def test_a_broad_label_means_each_of_its_kinds(encoder: bool) -> None:
             assert result.label == name or result.needs_review, path.name
 
 
+HIRING = ("CV", "Job advert", "Payslip", "Employment contract", "Cover letter")
+PERSONNEL = {
+    "Job advert": """Harbour Logistics - Warehouse Planner
+
+Harbour Logistics is looking for a planner for its team in Leith.
+
+Duties
+- Plan the shifts of forty drivers
+- Keep stock records up to date
+
+Required experience
+- 3+ years of experience in a warehouse
+- Knowledge of forklifts is a plus
+- Ability to stay calm when the phones ring
+""",
+    "Payslip": """Salary slip for April
+Name: R. Okafor
+Base salary: 2600.00
+Bonus: 90.00
+Total salary: 2690.00
+""",
+    "Cover letter": """Dear recruiter,
+
+In answer to your advertisement I would like to express my interest in the position of baker.
+I have spent nine years of my career with sourdough and would gladly tell you more.
+
+Yours faithfully
+Tom Birch
+""",
+}
+
+
+@pytest.mark.parametrize("name", PERSONNEL)
+def test_kinds_with_few_cues_stand_beside_resumes(encoder: bool, name: str) -> None:
+    """An advertisement speaks of experience and duties, and is no CV for that."""
+    page = Page(number=1, text=PERSONNEL[name], source=PageSource.NATIVE)
+    read = Document(media_type="text/plain", pages=(page,))
+    labels = [Label(name=each) for each in HIRING]
+    assert LexiconClassifier().classify(read, labels).label == name
+
+
+def test_resumes_stay_resumes_beside_what_speaks_of_jobs(encoder: bool) -> None:
+    """Bounding what a rich kind brings takes none of its own away."""
+    labels = [Label(name=each) for each in HIRING]
+    for path in sorted((SAMPLES / "resume").iterdir()):
+        assert LexiconClassifier().classify(sample(path), labels).label == "CV", path.name
+
+
+def test_a_text_of_two_sorts_makes_nobody_sure(encoder: bool) -> None:
+    """A whole CV below an advertisement: however many cues it meets, the other may be meant."""
+    resume = sample(SAMPLES / "resume" / "senior.txt").text
+    page = Page(number=1, text=PERSONNEL["Job advert"] + resume, source=PageSource.NATIVE)
+    read = Document(media_type="text/plain", pages=(page,))
+    result = LexiconClassifier().classify(read, [Label(name=each) for each in HIRING])
+    assert {each.label for each in result.alternatives[:2]} == {"CV", "Job advert"}
+    assert result.alternatives[1].confidence > 0.05
+
+
 def test_the_callers_cues_count(encoder: bool) -> None:
     """A phrase that only the caller knows decides, and is quoted as evidence."""
     text = "Batch 77\nThe Zorblatt gauge was read at noon.\nAll values were in order that day.\n"
