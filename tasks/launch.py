@@ -95,10 +95,10 @@ class Launcher:
             return self._start(pending)
 
     def _start(self, pending: Pending) -> FlowRun:
-        if self._deployment is None:
-            self._deployment = self._client.read_deployment_by_name(DEPLOYMENT).id
+        deployment = self._deployment or self._client.read_deployment_by_name(DEPLOYMENT).id
+        self._deployment = deployment
         return self._client.create_flow_run_from_deployment(
-            self._deployment,
+            deployment,
             parameters={"job_id": str(pending.job_id)},
             state=Scheduled(),
             name=f"job-{pending.job_id}",
