@@ -112,7 +112,7 @@ train: install ## learn the embedded classifier's weights anew from training/tex
 
 lock: $(VENV)/.uv ## resolve the ranges anew into the three lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	  --custom-compile-command "make lock" --extra encoder pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --extra dev -c requirements.lock pyproject.toml requirements-build.in -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
