@@ -15,7 +15,7 @@ import inbox.classify
 from inbox.classify import learned, likeness
 
 WEIGHTS = Path(inbox.classify.__file__).parent / "weights"
-FEATURES = 8000
+FEATURES = 16000
 FEWEST_TEXTS = 3  # that a feature must stand in
 # Inverse strength of the penalty on large weights, for words and for meaning. Both stand on wide
 # plateaus of the accuracy beside the cues on public documents that neither had met.

@@ -27,7 +27,8 @@ def default_scores(reading: Reading) -> dict[str, Score]:
     if likeness.installed() and max(probabilities(points).values()) < _SURE:
         points = _with_meaning(cues, words.lifts, learned.of_meaning(reading.excerpt))
     return {
-        name: Score(points[name], found.found + words.telling[name], found.shapes)
+        # A cue is the better evidence: it says why, where a word may only often stand there.
+        name: Score(points[name], found.found or words.telling[name], found.shapes)
         for name, found in cues.items()
     }
 

@@ -50,7 +50,7 @@ class Weights(NamedTuple):
         labels: the labels, in the order of the columns.
         bias: the constant of each label.
         rows: for each feature its inverse document frequency and its weight for each label, as
-            whole hundredths parted by tabs: of eight thousand a document has a few hundred.
+            whole hundredths parted by tabs: of sixteen thousand a document has a few hundred.
     """
 
     labels: tuple[str, ...]
