@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 
 .DEFAULT_GOAL := help
 POSTGREST := tests/support/node/node_modules/.package-lock.json
-.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load reference bench-classify
+.PHONY: pictures test-docs chaos soak mutants bench-claim help install demo demo-supabase test test-live test-model check e2e up lock clean bench-prefect bench-read fuzz load reference bench-classify train
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,11 +106,17 @@ bench-read: install ## reading compared with tesseract, OCRmyPDF and unstructure
 bench-prefect: install ## the same deployments on a process pool and on a prefork pool (40 minutes)
 	@$(BIN)/python -P bench/prefect.py
 
-lock: $(VENV)/.uv ## resolve pyproject's ranges anew into the two lock files
+train: install ## learn the embedded classifier's weights anew from training/texts
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes --target $(VENV)/training -r training/requirements.lock
+	@PYTHONPATH=$(VENV)/training $(BIN)/python training/fit.py
+
+lock: $(VENV)/.uv ## resolve the ranges anew into the three lock files
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	  --custom-compile-command "make lock" --extra encoder pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --extra dev -c requirements.lock pyproject.toml requirements-build.in -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements.lock training/requirements.in -o training/requirements.lock
 
 clean: ## remove the environment, caches and the embedded data of this folder
 	@rm -rf $(VENV) .inbox dist tests/support/node/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

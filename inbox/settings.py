@@ -215,7 +215,7 @@ class Settings(BaseSettings):
     model_timeout_seconds: float = Field(60, gt=0, description="Longest wait for one answer.")
     model_max_retries: int = Field(2, ge=0, le=10, description="Retries of one call to the model.")
     review_threshold: float = Field(
-        0.65,
+        0.75,
         ge=0,
         le=1,
         description="Confidence under which a person is asked to look; "

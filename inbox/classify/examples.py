@@ -16,7 +16,7 @@ from inbox.classify.taxonomy import LONGEST_EXAMPLE
 from inbox.classify.vectors import cosine, weights
 from inbox.model import Document, Label
 
-_WORTH = 6.0
+_WORTH = 10.0
 _WORDS_FROM, _WORDS_TO = 0.30, 0.60
 _MEANING_FROM, _MEANING_TO = 0.60, 0.85
 _FEWEST_WORDS = 8

@@ -9,12 +9,13 @@ where the optional sentence encoder is installed, by likeness of meaning.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
 from inbox.classify import likeness
-from inbox.classify.cues import read_cues, topic_cues, type_cues
+from inbox.classify.cues import default_cues, read_cues, topic_cues, type_cues
 from inbox.classify.taxonomy import ALIASES, DEFAULT_LABELS, key
 from inbox.classify.words import fold, stem
 from inbox.model import Label
@@ -44,6 +45,10 @@ _ALIKE = 0.45
 _AS_LIKE = 0.05
 
 
+# A label that means a kind less than this does not stand for it.
+_STANDS_FOR = 0.35
+
+
 class Meaning(NamedTuple):
     """What a label means, as far as that is known.
 
@@ -65,6 +70,31 @@ def meaning(label: Label) -> Meaning:
     if max(types.values(), default=0.0) > _IN_DESCRIPTION:
         return Meaning(_kinds_of_types(name, types) | types)
     return Meaning(_kinds_and_topics(label) | types)
+
+
+def default_kinds(
+    shares: Mapping[str, Mapping[str, float]],
+) -> Mapping[str, AbstractSet[str]] | None:
+    """The default kinds that each label of a list stands for; None where the list is of others.
+
+    A kind goes to the label that means it most. One label may mean none: it has what the default
+    labels leave, unless another label means that.
+
+    Args:
+        shares: how far each label means each kind, type or topic.
+    """
+    stands_for: dict[str, set[str]] = {label: set() for label in shares}
+    for kind in default_cues():
+        takers = sorted(shares, key=lambda label: -shares[label].get(kind, 0.0))[:2]
+        first, second = (shares[label].get(kind, 0.0) for label in takers)
+        if first >= _STANDS_FOR and first > second:
+            stands_for[takers[0]].add(kind)
+    left = [label for label, kinds in stands_for.items() if not kinds]
+    if left:
+        if len(left) > 1 or any("other" in kinds for kinds in stands_for.values()):
+            return None
+        stands_for[left[0]].add("other")
+    return stands_for
 
 
 def _kinds_of_types(name: str, types: Iterable[str]) -> dict[str, float]:

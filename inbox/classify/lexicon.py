@@ -1,21 +1,23 @@
-"""The embedded classifier: weighted cues, no model, no network."""
+"""The embedded classifier: weighted cues and what was learned beside them; no network."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from inbox.classify import derive, likeness, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
-from inbox.classify.cues import default_cues
+from inbox.classify.defaults import default_scores
 from inbox.classify.examples import example_points
 from inbox.classify.injection import hostile_reasons
+from inbox.classify.learned import of_meaning
 from inbox.classify.reading import Reading
-from inbox.classify.scoring import Found, Score, score
+from inbox.classify.scoring import Found, Score
 from inbox.classify.taxonomy import check_labels, is_default
 from inbox.classify.terms import Terms
 from inbox.model import Alternative, Classification, Document, Evidence, Label, Page, PageSource
 
-VERSION = "lexicon-1"
+VERSION = "lexicon-2"
 _MOST_ALTERNATIVES = 3
 
 
@@ -73,7 +75,7 @@ class LexiconClassifier:
 def score_labels(reading: Reading, labels: Sequence[Label] | None) -> dict[str, Score]:
     """The score of every label, by its name as the caller spells it."""
     if labels is None or is_default(labels):
-        return {name: score(cues, reading) for name, cues in default_cues().items()}
+        return default_scores(reading)
     return derive.score_own(reading, labels)
 
 
@@ -127,6 +129,13 @@ def _worth(found: Sequence[Found]) -> Mapping[str, float]:
 
 
 def warm_up() -> None:
-    """Load the cues of the default labels, so that this process and its forks have them."""
+    """Load what the default labels need, so that this process and its forks have it.
+
+    Where the sentence encoder is installed, that is 120 MB and a second of processor time.
+    """
+    # A library's threads would not be there after a fork.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     page = Page(number=1, text="Dear Sir or Madam", source=PageSource.NATIVE)
     LexiconClassifier().classify(Document(media_type="text/plain", pages=(page,)))
+    if likeness.installed():
+        of_meaning(page.text)

