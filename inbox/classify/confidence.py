@@ -2,9 +2,8 @@
 
 The points of the labels, and a constant for "none of them", go through a softmax with one
 temperature. Both numbers are the whole of what is fitted here: by log-likelihood on the beginnings
-of 682 public documents of some 350 sources in all 14 kinds. 374 of them are such as neither the
-cues nor what was learned had met. The best temperature is 1.1 to 1.3 on all sets but one, of 44
-documents.
+of 682 public documents in all 14 kinds. 374 of them are such as neither the cues nor what was
+learned had met. The best temperature is 1.1 to 1.3 on all sets but one, of 44 odd documents.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from collections.abc import Mapping, Sequence
 TEMPERATURE = 1.2
 NONE_POINTS = -1.0
 
-# Reviews begin under this probability: above it, 95 to 98 of 100 labels were right on each of
-# these sets.
+# Reviews begin under this probability: above it, 95 to 98 of 100 labels were right on all of these
+# sets but the one.
 THRESHOLD = 0.75
 # Where the text is garbled, only what is nearly certain passes.
 GARBLED_THRESHOLD = 0.99

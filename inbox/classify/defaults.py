@@ -19,9 +19,13 @@ _BOTH = 0.7
 _SURE = 0.9
 
 
-def default_scores(reading: Reading) -> dict[str, Score]:
-    """What the cues and what was learned say together, for each default label."""
-    cues = cue_scores(reading)
+def default_scores(reading: Reading, cues: Mapping[str, Score]) -> dict[str, Score]:
+    """What the cues and what was learned say together, for each default label.
+
+    Args:
+        reading: the document.
+        cues: its `cue_scores`.
+    """
     words = learned.of_words(reading.excerpt)
     points = {name: cues[name].points + _WORDS_ALONE * words.lifts[name] for name in cues}
     if likeness.installed() and max(probabilities(points).values()) < _SURE:

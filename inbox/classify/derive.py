@@ -90,16 +90,17 @@ def score_own(reading: Reading, labels: Sequence[Label]) -> dict[str, Score]:
 def _scores(
     profiles: Sequence[_Profile], reading: Reading, labels: Sequence[Label]
 ) -> Mapping[str, Score]:
+    cues = cue_scores(reading)
     known_names = all(SAME in profile.borrowed.values() for profile in profiles)
     if known_names and not _names_a_type(profiles):
-        return _by_names(profiles, reading, default_scores(reading), _as_found)
+        return _by_names(profiles, reading, default_scores(reading, cues), _as_found)
     if known_names:
-        return _scaled(_by_names(profiles, reading, cue_scores(reading), _slowed))
-    found = _by_meaning(profiles, reading, labels)
+        return _scaled(_by_names(profiles, reading, cues, _slowed))
+    found = _by_meaning(profiles, reading, cues, labels)
     kinds = default_kinds({profile.name: profile.borrowed for profile in profiles})
     if kinds is None:
         return _scaled(found)
-    sure = default_scores(reading)
+    sure = default_scores(reading, cues)
     return {
         name: _sum(
             (1.0, max((sure[kind] for kind in mine), key=lambda one: one.points)),
@@ -112,11 +113,11 @@ def _scores(
 def _by_names(
     profiles: Sequence[_Profile],
     reading: Reading,
-    known: dict[str, Score],
+    defaults: Mapping[str, Score],
     beside: Callable[[Score], Score],
 ) -> dict[str, Score]:
     """The scores where every label is the name of a known kind."""
-    wanted = _score_wanted(profiles, reading, known)
+    known, wanted = _with_wanted(profiles, reading, defaults)
     stems = _stems(reading)
     return {
         profile.name: _sum(
@@ -128,11 +129,13 @@ def _by_names(
 
 
 def _by_meaning(
-    profiles: Sequence[_Profile], reading: Reading, labels: Sequence[Label]
+    profiles: Sequence[_Profile],
+    reading: Reading,
+    cues: Mapping[str, Score],
+    labels: Sequence[Label],
 ) -> dict[str, Score]:
     """The scores by kinds that labels mean more or less, their own words and likeness."""
-    known = cue_scores(reading)
-    wanted = _score_wanted(profiles, reading, known)
+    known, wanted = _with_wanted(profiles, reading, cues)
     stems = _stems(reading)
     alike = _alike(reading, labels)
     head = frozenset(stem(word) for word in fold(reading.excerpt[:_HEAD]))
@@ -146,20 +149,21 @@ def _by_meaning(
     }
 
 
-def _score_wanted(
-    profiles: Sequence[_Profile], reading: Reading, known: dict[str, Score]
-) -> set[str]:
-    """Score the types and topics that labels mean as well; all that they mean is returned."""
+def _with_wanted(
+    profiles: Sequence[_Profile], reading: Reading, defaults: Mapping[str, Score]
+) -> tuple[Mapping[str, Score], AbstractSet[str]]:
+    """The scores with those of types and topics that labels mean, and all that labels mean."""
     wanted = {kind for profile in profiles for kind in profile.borrowed}
-    elsewhere = max((known[name].points for name in known if name not in wanted), default=0.0)
+    elsewhere = max((defaults[name].points for name in defaults if name not in wanted), default=0.0)
     # "Other" in a caller's list means every kind that the list does not name.
     if not all(profile.borrowed for profile in profiles):
         elsewhere *= _UNSURE_ELSEWHERE
-    known["other"] = known["other"]._replace(points=max(known["other"].points, elsewhere))
+    other = defaults["other"]
+    known = {**defaults, "other": other._replace(points=max(other.points, elsewhere))}
     for names, cues in (*topic_cues().items(), *type_cues().items()):
         if names[0] in wanted:
             known[names[0]] = score(cues, reading)
-    return wanted
+    return known, wanted
 
 
 def _scaled(scores: Mapping[str, Score]) -> dict[str, Score]:

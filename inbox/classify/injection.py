@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from inbox.classify.taxonomy import DEFAULT_LABELS
 from inbox.model import Document
 
+_LABELS = "|".join(label.name.replace("_", "[ _]") for label in DEFAULT_LABELS)
 # For text in one case: to search without regard to case takes three times as long.
 _PATTERNS = re.compile(
     r"(?:ignore|disregard|forget|override|bypass)\s{1,9}(?:\w+\s{1,9}){0,4}"
@@ -21,8 +23,7 @@ _PATTERNS = re.compile(
     r"(?:the\s{1,9})?(?:label|category|class|json|word)\b"
     r"|(?:the\s{1,9})?(?:correct|right|only\s{1,9}valid)\s{1,9}(?:label|category|classification)\s{1,9}(?:for\s{1,9}this\s{1,9}\w+\s{1,9})?is\b"
     r"|^\W{0,9}(?:\w{1,20}\s)?(?:classification|label|class)\s{0,9}[:=]\W{0,9}"
-    r"(?:invoice|receipt|contract|form|letter|memo|email|report|resume|other"
-    r"|(?:bank|scientific|news|identity)[ _](?:statement|article|document))\W{0,9}$"
+    rf"(?:{_LABELS})\W{{0,9}}$"
     r"|do\s{1,9}not\s{1,9}(?:flag|send)\s{1,9}(?:this\s{1,9})?(?:\w+\s{1,9})?for\s{1,9}(?:human\s{1,9}|manual\s{1,9})?review"
     r"|(?:ignoriere|vergiss|missachte)\s{1,9}(?:\w+\s{1,9}){0,3}(?:anweisung|instruktion|befehl)"
     r"|(?:ignore[zr]?|oublie[zr]?)\s{1,9}(?:\w+\s{1,9}){0,3}(?:instructions|consignes)"

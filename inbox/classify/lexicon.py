@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from inbox.classify import derive, likeness, quality, verify
 from inbox.classify.confidence import GARBLED_THRESHOLD, THRESHOLD, probabilities
-from inbox.classify.defaults import default_scores
+from inbox.classify.defaults import cue_scores, default_scores
 from inbox.classify.examples import example_points
 from inbox.classify.injection import hostile_reasons
 from inbox.classify.learned import of_meaning
@@ -75,7 +75,7 @@ class LexiconClassifier:
 def score_labels(reading: Reading, labels: Sequence[Label] | None) -> dict[str, Score]:
     """The score of every label, by its name as the caller spells it."""
     if labels is None or is_default(labels):
-        return default_scores(reading)
+        return default_scores(reading, cue_scores(reading))
     return derive.score_own(reading, labels)
 
 

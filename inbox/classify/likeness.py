@@ -94,13 +94,17 @@ def _told(name: str, description: str) -> Any:
 
 def first_stretch(text: str) -> list[float]:
     """The direction of a text's first 300 characters, of length 1."""
-    direction: list[float] = _direction(_encode(_chunks(text)[:1])[0]).tolist()
+    direction: list[float] = _beginning(text, _CHUNK).tolist()
     return direction
 
 
 @lru_cache(maxsize=64)
 def _opening(text: str) -> Any:
-    return _direction(_encode([" ".join(text.split())[:_OPENING]])[0])
+    return _beginning(text, _OPENING)
+
+
+def _beginning(text: str, length: int) -> Any:
+    return _direction(_encode([" ".join(text.split())[:length]])[0])
 
 
 @cache
